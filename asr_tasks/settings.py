@@ -1,0 +1,66 @@
+"""Settings that every process shares, read once from the environment.
+
+A process makes one settings object at its start and hands parts of it down; no other module
+reads the environment. ``ASR_BROKER_URL_FILE`` style variables (a mounted secret) are honoured
+through ``ASR_SECRETS_DIR``: a file there is named like the variable in lower case.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What gateway, allocator, monitor and worker have in common (prefix ``ASR_``)."""
+
+    model_config = SettingsConfigDict(env_prefix="ASR_", extra="ignore", frozen=True)
+
+    broker_url: str = Field(
+        "amqp://guest:guest@127.0.0.1:5672//",
+        description="AMQP 0-9-1 URL of RabbitMQ, or memory:// for the embedded default.",
+    )
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="URL of Redis or Valkey.")
+    allocator_address: str = Field(
+        "127.0.0.1:50051", description="host:port of the allocator's gRPC server(s)."
+    )
+    catalogue: str = Field(
+        "", description="Path of the model catalogue; empty: the one in the package."
+    )
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_json: bool = Field(False, description="One JSON object a line instead of text.")
+    result_expires: int = Field(3600, ge=1, description="Seconds an ended session's result stays.")
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """From the environment; ``overrides`` (command-line options) win.
+
+        Raises:
+            pydantic.ValidationError: a value does not parse; names every bad one.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        return cls(_secrets_dir=os.environ.get("ASR_SECRETS_DIR") or None, **given)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the session queues live in this process."""
+        return self.broker_url.startswith("memory://")
+
+    def printable(self) -> dict[str, str]:
+        """Every setting as text, passwords in URLs masked."""
+        return {
+            f"ASR_{name.upper()}": masked(str(value)) for name, value in self.model_dump().items()
+        }
+
+
+def masked(url: str) -> str:
+    """The URL with its password, if any, replaced by ``***``; other text unchanged."""
+    parts = urlsplit(url)
+    if not parts.password:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
