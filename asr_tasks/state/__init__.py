@@ -1,0 +1,1 @@
+"""A session's durable truth: claims, commits and the end of a stream."""

@@ -1,0 +1,85 @@
+"""Sessions without a server: for unit tests of stream tasks and for `run_stream`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+
+from asr_tasks.contracts.errors import StaleLease
+from asr_tasks.contracts.lease import Checkpoint, Lease
+from asr_tasks.contracts.results import Result, Segment
+from asr_tasks.state.sessions import Claim, Ending
+
+
+@dataclass(slots=True)
+class _Session:
+    epoch: int
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    commits: int = 0
+    finals: list[Result] = field(default_factory=list)
+    ending: Ending | None = None
+
+
+class MemorySessions:
+    """Sessions in a dictionary; the same rules as the Lua scripts, checked by one suite."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._sessions: dict[str, _Session] = {}
+
+    def assign(self, lease: Lease) -> None:
+        """Give the session to the lease's epoch, as an allocator would."""
+        with self._lock:
+            self._sessions.setdefault(lease.session, _Session(0)).epoch = lease.epoch
+
+    def claim(self, lease: Lease) -> Claim:
+        with self._lock:
+            session = self._owned(lease)
+            count = len(session.finals)
+            last = Segment(count - 1, session.finals[-1]) if count else None
+            return Claim(session.checkpoint, count, session.commits, last)
+
+    def commit(
+        self,
+        lease: Lease,
+        serial: int,
+        finals: Sequence[Result],
+        checkpoint: Checkpoint,
+        *,
+        ended: bool,
+    ) -> int:
+        with self._lock:
+            session = self._owned(lease)
+            if serial == session.commits + 1:
+                session.finals.extend(finals)
+                session.checkpoint = checkpoint
+                session.commits = serial
+            elif serial != session.commits:
+                raise StaleLease("serial")
+            return len(session.finals)
+
+    def finish(self, lease: Lease, ending: Ending) -> int:
+        with self._lock:
+            session = self._owned(lease)
+            session.ending = ending
+            return len(session.finals)
+
+    def check(self, lease: Lease) -> None:
+        with self._lock:
+            self._owned(lease)
+
+    def transcript(self, session: str) -> str:
+        with self._lock:
+            return "\n".join(r.text for r in self._sessions[session].finals if r.text)
+
+    def ending(self, session: str) -> Ending | None:
+        """How the session ended, if it did."""
+        with self._lock:
+            return self._sessions[session].ending
+
+    def _owned(self, lease: Lease) -> _Session:
+        session = self._sessions.get(lease.session)
+        if session is None or session.epoch != lease.epoch or session.ending is not None:
+            raise StaleLease
+        return session

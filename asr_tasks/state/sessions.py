@@ -1,0 +1,233 @@
+"""The owner's view of a session's state: claim it, commit to it, end it.
+
+:class:`SessionState` is the port; Redis implements it with one Lua script a transition, and
+:class:`~asr_tasks.state.memory.MemorySessions` implements it without a server.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from asr_tasks.contracts import names
+from asr_tasks.contracts.errors import StaleLease
+from asr_tasks.contracts.lease import Checkpoint, Lease
+from asr_tasks.contracts.results import Result, Segment
+from asr_tasks.state.scripts import source
+
+COMMAND_TIMEOUT = 2.0
+"""Seconds one command to Redis may take before it counts as unreachable."""
+
+
+class StoreDown(Exception):
+    """Redis did not answer; whether the command took effect is unknown: repeat it verbatim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a successor needs to go on.
+
+    Attributes:
+        checkpoint: where the committed audio ends, and the recogniser's state there.
+        segments: number of finals committed so far.
+        commits: serial of the last commit.
+        last: the last committed final, if any: it may not have been published.
+    """
+
+    checkpoint: Checkpoint
+    segments: int
+    commits: int
+    last: Segment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a stream ended.
+
+    Attributes:
+        state: ``done`` or ``failed``.
+        duration: seconds of audio that were read.
+        reason: ``eos``, ``idle`` or ``limit``.
+        code, message: of the error, when failed.
+    """
+
+    state: str
+    duration: float
+    reason: str = ""
+    code: str = ""
+    message: str = ""
+
+
+class Sessions(Protocol):
+    """Port. Every method raises StaleLease when the lease's epoch is no longer the session's
+    (or the session is gone), and StoreDown when the store does not answer."""
+
+    def claim(self, lease: Lease) -> Claim:
+        """Take the session; to be called before any effect."""
+        ...
+
+    def commit(
+        self,
+        lease: Lease,
+        serial: int,
+        finals: Sequence[Result],
+        checkpoint: Checkpoint,
+        *,
+        ended: bool,
+    ) -> int:
+        """Append finals and move the committed position; the same serial again is a retry.
+
+        Returns:
+            The number of finals committed in all.
+        """
+        ...
+
+    def finish(self, lease: Lease, ending: Ending) -> int:
+        """End the session and keep its result for a while; returns the number of finals."""
+        ...
+
+    def check(self, lease: Lease) -> None:
+        """Only whether the lease still holds."""
+        ...
+
+    def transcript(self, session: str) -> str:
+        """The finals' texts of a session, live or ended, one a line."""
+        ...
+
+
+class RedisSessions:
+    """Sessions in Redis. Thread-safe: the client pools its connections."""
+
+    def __init__(self, client: redis.Redis, *, result_expires: int = 3600) -> None:
+        self._redis = client
+        self._expires = result_expires
+        self._claim_word = uuid.uuid4().hex
+        here = "asr_tasks.state"
+        self._claim = client.register_script(source(here, "claim"))
+        self._commit = client.register_script(source(here, "commit"))
+        self._finish = client.register_script(source(here, "finish"))
+
+    @classmethod
+    def connect(cls, url: str, *, result_expires: int = 3600) -> RedisSessions:
+        """A store over its own connection pool; fails fast, retrying is the caller's."""
+        client = redis.Redis.from_url(
+            url,
+            socket_timeout=COMMAND_TIMEOUT,
+            socket_connect_timeout=COMMAND_TIMEOUT,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=0,
+        )
+        return cls(client, result_expires=result_expires)
+
+    def claim(self, lease: Lease) -> Claim:
+        reply = self._call(
+            self._claim,
+            lease,
+            [names.session_key(lease.session), names.snapshot_key(lease.session)],
+            # The word is this process's and this epoch's: a repeated call of ours passes, a
+            # second body for the same assignment (a dispatch delivered twice) does not start
+            # because `running` refuses it in this process and the word refuses it elsewhere.
+            [lease.epoch, f"{self._claim_word}:{lease.epoch}"],
+        )
+        checkpoint = Checkpoint(int(reply[1]), bytes(reply[4]))
+        segments = int(reply[2])
+        last = self._last_segment(lease.session) if segments else None
+        return Claim(checkpoint, segments, int(reply[3]), last)
+
+    def commit(
+        self,
+        lease: Lease,
+        serial: int,
+        finals: Sequence[Result],
+        checkpoint: Checkpoint,
+        *,
+        ended: bool,
+    ) -> int:
+        bodies = [_without_index(Segment(0, final)) for final in finals]
+        reply = self._call(
+            self._commit,
+            lease,
+            [
+                names.session_key(lease.session),
+                names.segments_key(lease.session),
+                names.snapshot_key(lease.session),
+            ],
+            [
+                lease.epoch,
+                serial,
+                checkpoint.position,
+                checkpoint.state,
+                "1" if ended else "0",
+                *bodies,
+            ],
+        )
+        return int(reply[1])
+
+    def finish(self, lease: Lease, ending: Ending) -> int:
+        reply = self._call(
+            self._finish,
+            lease,
+            [
+                names.session_key(lease.session),
+                names.segments_key(lease.session),
+                names.snapshot_key(lease.session),
+                names.result_key(lease.session),
+                names.SESSIONS_KEY,
+            ],
+            [
+                lease.session,
+                lease.epoch,
+                ending.state,
+                ending.code,
+                ending.message,
+                round(ending.duration, 3),
+                ending.reason,
+                self._expires,
+            ],
+        )
+        return int(reply[1])
+
+    def check(self, lease: Lease) -> None:
+        try:
+            epoch = self._redis.hget(names.session_key(lease.session), "epoch")
+        except redis.RedisError as error:
+            raise StoreDown(str(error)) from error
+        if epoch is None or int(epoch) != lease.epoch:
+            raise StaleLease
+
+    def transcript(self, session: str) -> str:
+        try:
+            raw = self._redis.lrange(names.segments_key(session), 0, -1)
+        except redis.RedisError as error:
+            raise StoreDown(str(error)) from error
+        texts = (Segment.from_json(segment).result.text for segment in raw)
+        return "\n".join(text for text in texts if text)
+
+    def _last_segment(self, session: str) -> Segment | None:
+        try:
+            raw = self._redis.lindex(names.segments_key(session), -1)
+        except redis.RedisError as error:
+            raise StoreDown(str(error)) from error
+        return Segment.from_json(raw) if raw else None
+
+    @staticmethod
+    def _call(script: Any, lease: Lease, keys: list[str], args: list[Any]) -> list[Any]:
+        try:
+            reply: list[Any] = script(keys=keys, args=args)
+        except redis.RedisError as error:
+            raise StoreDown(str(error)) from error
+        if int(reply[0]) != 1:
+            reason = bytes(reply[1]).decode()
+            raise StaleLease(f"session {lease.session}, epoch {lease.epoch}: {reason}")
+        return reply
+
+
+def _without_index(segment: Segment) -> str:
+    """The JSON object after its first member: the index is given by the script."""
+    return segment.to_json().split(",", 1)[1].lstrip()

@@ -1,0 +1,110 @@
+"""The commit protocol of one stream: Redis, then the result queue, then the acknowledgement.
+
+What happens if this process dies at each step:
+
+1. before the script ran: the successor starts at the previous commit and recognises again;
+2. after the script, before the final was published: the successor, or the gateway's own look
+   at Redis, delivers it; it has its index already, so it cannot come twice;
+3. after publishing, before the acknowledgement: the broker redelivers audio the successor's
+   position is past; it is dropped.
+
+When Redis does not answer, it is unknown whether the script ran. The same commit is then
+repeated verbatim under the same serial before anything newer, so it takes effect once.
+Until it has, nothing of it is published or acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from asr_tasks.contracts.lease import Checkpoint, Lease
+from asr_tasks.contracts.results import Kind, Message, Result
+from asr_tasks.state.sessions import Claim, Sessions, StoreDown
+
+
+@dataclass(slots=True)
+class _Commit:
+    serial: int
+    finals: list[Result] = field(default_factory=list)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+
+
+class Committer:
+    """Commits of one stream, one after the other; used by the stream's thread only.
+
+    Args:
+        sessions: the store.
+        lease: under which everything is written.
+        claim: where the stream began.
+        publish: sends one message to the result queue and returns once it is confirmed.
+        settle: acknowledges the audio up to a position (samples).
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        lease: Lease,
+        claim: Claim,
+        publish: Callable[[Message], None],
+        settle: Callable[[int], None],
+    ) -> None:
+        self._sessions = sessions
+        self._lease = lease
+        self._publish = publish
+        self._settle = settle
+        self._serial = claim.commits
+        self._sent: _Commit | None = None
+        self._next: _Commit | None = None
+        self.segments = claim.segments
+        self.position = claim.checkpoint.position
+
+    @property
+    def pending(self) -> int:
+        """Finals that were emitted and committed by the task but are not in Redis yet."""
+        return sum(len(c.finals) for c in (self._sent, self._next) if c is not None)
+
+    def add(self, finals: list[Result], checkpoint: Checkpoint) -> None:
+        """What the next commit carries, joined to what waits already."""
+        if self._next is None:
+            self._next = _Commit(0)
+        self._next.finals.extend(finals)
+        self._next.checkpoint = checkpoint
+
+    def flush(self, *, ended: bool = False) -> bool:
+        """Try to commit what waits.
+
+        Returns:
+            Whether nothing waits any more; False when Redis did not answer.
+
+        Raises:
+            StaleLease: another worker owns the session.
+        """
+        while True:
+            if self._sent is None:
+                if self._next is None:
+                    return True
+                self._serial += 1
+                self._next.serial = self._serial
+                self._sent, self._next = self._next, None
+            try:
+                self._carry_out(self._sent, ended=ended)
+            except StoreDown:
+                return False
+            self._sent = None
+
+    def _carry_out(self, commit: _Commit, *, ended: bool) -> None:
+        total = self._sessions.commit(
+            self._lease, commit.serial, commit.finals, commit.checkpoint, ended=ended
+        )
+        first = total - len(commit.finals)
+        # crash here: the finals are in Redis; the successor publishes the last one again and
+        # the gateway finds any other by its index.
+        for offset, final in enumerate(commit.finals):
+            self._publish(
+                Message(Kind.FINAL, self._lease.epoch, result=final, index=first + offset)
+            )
+        self.segments = total
+        self.position = commit.checkpoint.position
+        # crash here: the audio comes again and lies before the committed position.
+        self._settle(self.position)

@@ -1,0 +1,41 @@
+"""Live transcription: the stream task behind every call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from asr_tasks import recognizers
+from asr_tasks.celery import app
+from asr_tasks.contracts.names import STREAM_TASK
+from asr_tasks.streaming.stream import Stream, samples
+
+
+@app.stream_task(name=STREAM_TASK)
+def transcribe(
+    stream: Stream,
+    *,
+    model: str,
+    language: str | None = None,
+    hotwords: Sequence[str] = (),
+    **_: Any,
+) -> None:
+    """Recognise a session's audio with the model this worker runs.
+
+    Args:
+        stream: the session.
+        model: the catalogue's name of the model; must be the one of this worker.
+        language: for models of several languages.
+        hotwords: words to listen for, if the model can.
+    """
+    with recognizers.open(
+        model, language=language or None, resume=stream.checkpoint, hotwords=hotwords
+    ) as recognizer:
+        for chunk in stream:
+            results = recognizer.accept(samples(chunk))
+            for result in results:
+                stream.emit(result)
+            if any(result.final for result in results) or stream.checkpoint_due:
+                stream.commit(recognizer.checkpoint())
+        for result in recognizer.finish():
+            stream.emit(result)

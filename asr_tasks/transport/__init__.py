@@ -1,0 +1,1 @@
+"""The two queues of a session, as a worker sees them."""
