@@ -1,0 +1,1 @@
+"""Generated from proto/worker_manager.proto by `make proto`; the other files are not edited."""
