@@ -1,0 +1,52 @@
+"""A private Redis (or Valkey) on a free port, with the persistence production has."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.servers.ports import free_port, wait_for_port
+from tests.servers.process import ServerProcess
+
+START_SECONDS = 10.0
+
+
+class LocalRedis:
+    """A ``redis-server`` process of our own; append-only file, fsync every second."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        binary = shutil.which("redis-server") or shutil.which("valkey-server")
+        assert binary is not None, "available() was not asked"
+        options = {
+            "port": self.port,
+            "bind": "127.0.0.1",
+            "dir": folder,
+            "save": "",
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+        }
+        command = [binary]
+        for name, value in options.items():
+            command += [f"--{name}", str(value)]
+        self.process = ServerProcess(command, env={}, log=folder / "redis.log", cwd=folder)
+
+    @staticmethod
+    def available() -> bool:
+        """Whether the program is installed."""
+        return bool(shutil.which("redis-server") or shutil.which("valkey-server"))
+
+    def start(self) -> None:
+        """Start (again) on the same port with the same data."""
+        self.process.start()
+        wait_for_port(self.port, within=START_SECONDS)
+
+    def kill9(self) -> None:
+        """Die at once."""
+        self.process.kill9()
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.stop()
