@@ -88,9 +88,8 @@ class LocalRabbitMQ:
         self.process.stop()
         for process in psutil.process_iter(["name", "environ"]):
             environment = process.info["environ"] or {}
-            if (
-                process.info["name"] == "epmd"
-                and environment.get("ERL_EPMD_PORT") == str(self._epmd_port)
+            if process.info["name"] == "epmd" and environment.get("ERL_EPMD_PORT") == str(
+                self._epmd_port
             ):
                 process.send_signal(signal.SIGKILL)
 
