@@ -43,7 +43,8 @@ class Settings(BaseSettings):
             pydantic.ValidationError: a value does not parse; names every bad one.
         """
         given = {name: value for name, value in overrides.items() if value is not None}
-        return cls(_secrets_dir=os.environ.get("ASR_SECRETS_DIR") or None, **given)
+        secrets: Any = {"_secrets_dir": os.environ.get("ASR_SECRETS_DIR") or None}
+        return cls(**secrets, **given)
 
     @property
     def embedded(self) -> bool:

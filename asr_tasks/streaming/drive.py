@@ -129,9 +129,7 @@ def _end(
     segments = _finish(environment, lease, ending)
     # crash here: the gateway's look at Redis finds the result and ends the client's session.
     message = (
-        Message(
-            Kind.END, lease.epoch, segments=segments, duration=duration, reason=ending.reason
-        )
+        Message(Kind.END, lease.epoch, segments=segments, duration=duration, reason=ending.reason)
         if error is None
         else Message(Kind.FAILED, lease.epoch, code=error.code, message=str(error))
     )

@@ -133,7 +133,5 @@ def run_stream(
 def chunks_of(pcm: bytes, seconds: float = 0.1) -> list[Chunk]:
     """Cut PCM16 at 16 kHz into chunks and add the end of stream."""
     step = int(seconds * SAMPLE_RATE) * BYTES_PER_SAMPLE
-    cut = [
-        Chunk(at // BYTES_PER_SAMPLE, pcm[at : at + step]) for at in range(0, len(pcm), step)
-    ]
+    cut = [Chunk(at // BYTES_PER_SAMPLE, pcm[at : at + step]) for at in range(0, len(pcm), step)]
     return [*cut, Chunk(len(pcm) // BYTES_PER_SAMPLE, eos=True)]

@@ -50,7 +50,12 @@ def test_a_session_begins_at_its_start(store):
     owner = lease()
     assign(owner)
     claim = sessions.claim(owner)
-    assert (claim.checkpoint, claim.segments, claim.commits, claim.last) == (Checkpoint(), 0, 0, None)
+    assert (claim.checkpoint, claim.segments, claim.commits, claim.last) == (
+        Checkpoint(),
+        0,
+        0,
+        None,
+    )
 
 
 def test_a_successor_finds_what_was_committed(store):

@@ -82,9 +82,7 @@ def test_a_successor_goes_on_where_the_commit_was(crash):
             lease=Lease(session, "a", 1),
             fail_at=crash,
         )
-    run = run_stream(
-        every_third, chunks_of(PCM), sessions=store, lease=Lease(session, "b", 2)
-    )
+    run = run_stream(every_third, chunks_of(PCM), sessions=store, lease=Lease(session, "b", 2))
     assert store.transcript(session).split() == WHOLE
     # The last committed final is said again: its first publisher may have died before.
     indexes = [m.index for m in run.messages if m.kind is Kind.FINAL]

@@ -1,0 +1,60 @@
+# Everything a person runs. `make` alone lists it.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup servers demo test check format bench proto model model-eval recordings docs clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(STAMP)  ## set up .venv (once; the other targets do it by themselves)
+
+$(STAMP): pyproject.toml scripts/setup.sh
+	@scripts/setup.sh $(PYTHON) $(VENV)
+	@touch $@
+
+servers: $(STAMP)  ## make sure the tests find a RabbitMQ and a Redis
+	@scripts/servers.sh
+
+demo: $(STAMP)  ## speech in, text out, on this machine, with no server
+	@$(BIN)/asr demo
+
+test: $(STAMP) servers check-quietly  ## everything: linters, types, unit, contract, integration, faults, e2e
+	@$(BIN)/python -m pytest
+
+check: $(STAMP)  ## what to run before each commit: format, lint, types, imports, stubs, unit tests
+	@scripts/check.sh $(BIN)
+	@$(BIN)/python -m pytest -q tests/unit
+
+.PHONY: check-quietly
+check-quietly: $(STAMP)
+	@scripts/check.sh $(BIN)
+
+format: $(STAMP)  ## rewrite the code the way the linters want it
+	@$(BIN)/ruff check --fix -q . || true
+	@$(BIN)/ruff format -q .
+
+bench: $(STAMP) servers  ## latency of the decoupling, streams per machine: a table and JSON
+	@$(BIN)/python -m tests.bench
+
+proto: $(STAMP)  ## generate the gRPC stubs again
+	@$(BIN)/python proto/generate.py
+
+model: $(STAMP)  ## train the demo model again (over an hour on two cores)
+	@$(BIN)/python -m models.english.training.train
+
+model-eval: $(STAMP)  ## word error rates of the demo model, as in its card
+	@$(BIN)/python -m models.english.training.evaluate
+
+recordings: $(STAMP)  ## make the demo recordings again
+	@$(BIN)/python -m models.english.training.recordings
+
+docs: $(STAMP)  ## draw the state machines and write the command-line reference
+	@$(BIN)/python scripts/draw_states.py
+	@$(BIN)/python scripts/cli_reference.py
+
+clean:  ## remove .venv and everything that was made
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis bench-results
