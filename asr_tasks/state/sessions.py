@@ -66,7 +66,8 @@ class Ending:
 
 class Sessions(Protocol):
     """Port. Every method raises StaleLease when the lease's epoch is no longer the session's
-    (or the session is gone), and StoreDown when the store does not answer."""
+    (or the session is gone), and StoreDown when the store does not answer.
+    """
 
     def claim(self, lease: Lease) -> Claim:
         """Take the session; to be called before any effect."""

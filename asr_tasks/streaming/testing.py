@@ -113,7 +113,8 @@ def run_stream(
     Args:
         task: a stream task, or the bare function.
         chunks: in any order; without an end of stream the task ends as idle.
-        sessions, lease: to run a session on after another worker's part of it.
+        sessions: to run a session on after another worker's part of it.
+        lease: under which it runs then.
         limits: defaults that suit a test: idle at once.
         parameters: the task's own keyword arguments.
     """

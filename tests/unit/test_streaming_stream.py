@@ -45,7 +45,7 @@ WHOLE = ["0-4800", "4800-9600", "9600-14400", "14400-16000"]
 def test_results_come_out_in_order_and_the_session_ends():
     run = run_stream(every_third, chunks_of(PCM))
     assert [r.text for r in run.finals] == WHOLE
-    assert [m.kind for m in run.messages][0] is Kind.WORKING
+    assert run.messages[0].kind is Kind.WORKING
     assert run.messages[-1].kind is Kind.END
     assert run.messages[-1].segments == 4
     assert run.ending is not None and (run.ending.state, run.ending.reason) == ("done", "eos")
