@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml scripts/setup.sh
 	@touch $@
 
 servers: $(STAMP)  ## make sure the tests find a RabbitMQ and a Redis
-	@scripts/servers.sh
+	@scripts/servers.sh $(BIN)
 
 demo: $(STAMP)  ## speech in, text out, on this machine, with no server
 	@$(BIN)/asr demo

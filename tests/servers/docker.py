@@ -12,25 +12,27 @@ from tests.servers.ports import free_port, wait_for_port
 RABBITMQ_IMAGE = os.environ.get("ASR_TEST_RABBITMQ_IMAGE", "rabbitmq:4")
 REDIS_IMAGE = os.environ.get("ASR_TEST_REDIS_IMAGE", "redis:7")
 START_SECONDS = 60.0
+PULL_SECONDS = 300
 
 
 @functools.cache
 def has_image(name: str) -> bool:
     """Whether a daemon answers and has the image, or can pull it."""
-    try:
-        import docker
+    import docker
 
-        client = docker.from_env(timeout=10)
-        client.ping()
-    except Exception:
-        return False  # no daemon: the ordinary case on a plain machine
-    with contextlib.suppress(docker.errors.ImageNotFound):
-        client.images.get(name)
-        return True
     try:
-        client.images.pull(name)
-    except docker.errors.DockerException:
-        return False
+        client = docker.from_env(timeout=PULL_SECONDS)
+        client.ping()
+    except (docker.errors.DockerException, OSError):
+        return False  # no daemon: the ordinary case on a plain machine
+    with contextlib.closing(client):
+        try:
+            client.images.get(name)
+        except docker.errors.ImageNotFound:
+            try:
+                client.images.pull(name)
+            except (docker.errors.DockerException, OSError):
+                return False
     return True
 
 

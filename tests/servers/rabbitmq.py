@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.servers.ports import free_port, wait_for_port
+from tests.servers.ports import free_port, wait_for_port, wait_until_closed
 from tests.servers.process import ServerProcess
 
 START_SECONDS = 60.0
@@ -82,6 +82,9 @@ class LocalRabbitMQ:
     def kill9(self) -> None:
         """Die at once, with everything it started but its port mapper."""
         self.process.kill9()
+        # The program may be a child of its start script: the group is killed, but only the
+        # script was waited for, and a dying node still accepts for a moment.
+        wait_until_closed(self.port, within=10)
 
     def stop(self) -> None:
         """End it, and the port mapper (epmd) it started, by their pids."""
