@@ -1,0 +1,54 @@
+"""A replica's own sign of life.
+
+Workers beat through the allocators. When none of these runs, every worker's beat stands still at
+once, and that says nothing about the workers: the monitor judges them only while a pulse beats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+from allocator.store import Store
+from asr_tasks import log
+from asr_tasks.contracts.errors import BackendDown
+
+_log = log.get("asr.allocator")
+
+ALLOCATORS_KEY: Final = "asr:allocators"
+"""Hash: name of a replica → counter that it raises."""
+
+INTERVAL: Final = 0.5
+"""Seconds between two beats."""
+
+
+class Pulse:
+    """Beats from its creation until it is closed."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._task = asyncio.create_task(self._beat(), name="allocator-pulse")
+
+    async def close(self) -> None:
+        """Stop, and leave the list."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        try:
+            await self._store.read("HDEL", ALLOCATORS_KEY, self._name)
+        except BackendDown as error:
+            _log.warning("pulse stays behind", name=self._name, error=str(error))
+
+    async def _beat(self) -> None:
+        away = False
+        while True:
+            try:
+                await self._store.read("HINCRBY", ALLOCATORS_KEY, self._name, 1)
+                away = False
+            except BackendDown as error:
+                if not away:
+                    _log.warning("redis does not answer", error=str(error))
+                away = True
+            await asyncio.sleep(INTERVAL)

@@ -1,0 +1,62 @@
+"""The settings of the allocator's server and of the monitor, all with the prefix ``ASR_``."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+
+from pydantic import Field
+
+from asr_tasks.settings import Settings
+
+
+def _own_name() -> str:
+    return f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+
+
+class AllocatorSettings(Settings):
+    """What both have in common; times in seconds."""
+
+    allocator_name: str = Field(
+        default_factory=_own_name, description="Name of this process among its replicas."
+    )
+    max_attempts: int = Field(
+        3, ge=1, description="Assignments of a session without a commit before it is given up."
+    )
+
+
+class ServerSettings(AllocatorSettings):
+    """The gRPC server."""
+
+    allocator_listen: str = Field("0.0.0.0:50051", description="host:port of gRPC; port 0: any.")
+    allocator_http: str = Field(
+        "0.0.0.0:8081", description="host:port of health and metrics; port 0: any; empty: none."
+    )
+    stop_seconds: float = Field(
+        5.0, ge=0, description="After SIGTERM, longest wait for calls that are being answered."
+    )
+
+
+class MonitorSettings(AllocatorSettings):
+    """The monitor; every span is measured on this process's own monotonic clock."""
+
+    monitor_http: str = Field(
+        "0.0.0.0:8082", description="host:port of health and metrics; port 0: any; empty: none."
+    )
+    look_seconds: float = Field(0.25, gt=0, description="Between looks at workers and sessions.")
+    grace_seconds: float = Field(
+        0.1, ge=0, description="A worker whose stream broke may come back for so long."
+    )
+    silence_seconds: float = Field(
+        3.0, gt=0, description="A worker whose beat stands still for so long is gone."
+    )
+    ready_seconds: float = Field(
+        2.0, gt=0, description="An assigned session not claimed by then goes to another worker."
+    )
+    wait_seconds: float = Field(60.0, gt=0, description="Longest wait for a first worker.")
+    rewait_seconds: float = Field(
+        600.0, gt=0, description="Longest wait for another worker after one was lost."
+    )
+    leader_seconds: float = Field(
+        2.0, gt=0, description="A leader whose beat stands still for so long is replaced."
+    )
