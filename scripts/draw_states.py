@@ -6,14 +6,16 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from asr_tasks.contracts.states import SESSION_MOVES, WORKER_MOVES
 
+State = TypeVar("State", bound=StrEnum)
 DOCUMENT = Path(__file__).parent.parent / "ARCHITECTURE.md"
 BEGIN, END = "<!-- states:begin -->", "<!-- states:end -->"
 
 
-def diagram(title: str, moves: Mapping[StrEnum, frozenset[StrEnum]]) -> str:
+def diagram(title: str, moves: Mapping[State, frozenset[State]]) -> str:
     """A Mermaid state diagram of a table of moves."""
     first = next(iter(moves))
     lines = [f"**{title}**", "", "```mermaid", "stateDiagram-v2", f"    [*] --> {first}"]
