@@ -1,0 +1,74 @@
+"""``python -m gateway``: one gateway, settings from the environment."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+
+from asr_tasks.catalogue import Catalogue
+
+from asr_tasks import log
+from gateway.allocation_grpc import GrpcAllocator
+from gateway.app import start
+from gateway.bus_amqp import AmqpBus
+from gateway.sessions_store import SessionsStore
+from gateway.settings import GatewaySettings
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; a second signal ends the draining."""
+    parser = argparse.ArgumentParser(prog="python -m gateway", description=__doc__)
+    parser.add_argument("--host", help="address to listen on (ASR_HOST)")
+    parser.add_argument("--port", type=int, help="port to listen on (ASR_PORT)")
+    parser.add_argument(
+        "--print-settings", action="store_true", help="print every setting and stop"
+    )
+    arguments = parser.parse_args()
+    settings = GatewaySettings.load(host=arguments.host, port=arguments.port)
+    if arguments.print_settings:
+        for name, value in settings.printable().items():
+            sys.stdout.write(f"{name}={value}\n")
+        return 0
+    log.configure(settings.log_level, json_lines=settings.log_json)
+    if settings.embedded:
+        sys.stderr.write("memory:// lives in one process: use `asr up`\n")
+        return 2
+    asyncio.run(_serve(settings))
+    return 0
+
+
+async def _serve(settings: GatewaySettings) -> None:
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    name = settings.gateway_name
+    gateway = await start(
+        settings,
+        bus=AmqpBus(
+            settings.broker_url,
+            name,
+            heartbeat=settings.heartbeat,
+            publish_seconds=settings.broker_seconds,
+        ),
+        store=SessionsStore.connect(settings.redis_url, name, settings.result_expires),
+        allocator=GrpcAllocator(settings.allocator_address),
+        models=Catalogue.load(settings.catalogue),
+    )
+    await stop.wait()
+    waits = [asyncio.create_task(gateway.drain()), asyncio.create_task(hurry.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in waits:
+        task.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
+    await gateway.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""A running gateway: everything it is made of, wired and started, and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from asr_tasks import log
+from gateway import api, pages
+from gateway.allocation import Allocator
+from gateway.bus import SessionBus
+from gateway.health import Health
+from gateway.ingest import DecoderPool
+from gateway.metrics import Metrics
+from gateway.protocols import kaldi, native
+from gateway.registry import Models, Registry
+from gateway.services import Services
+from gateway.sessions_store import SessionsStore
+from gateway.settings import GatewaySettings
+
+_SHUTDOWN_SECONDS: Final = 3.0
+_HEADER_BYTES: Final = 16 * 1024
+
+_log = log.get(__name__)
+
+
+class Gateway:
+    """A gateway that serves. Made by :func:`start`; owns bus, store and allocator."""
+
+    def __init__(self, services: Services, registry: Registry, runner: web.AppRunner) -> None:
+        self.registry = registry
+        self._services = services
+        self._runner = runner
+        self.host, self.port = runner.addresses[0][:2]
+        """Where it listens."""
+
+    async def drain(self) -> None:
+        """Take nothing new and get rid of the sessions, politely (SIGTERM)."""
+        _log.info("draining", sessions=len(self.registry))
+        await self.registry.drain()
+
+    async def close(self) -> None:
+        """Stop. Sessions that are left stay in Redis and the broker for other gateways."""
+        await self.registry.close()
+        await self._runner.cleanup()
+        await self._services.bus.close()
+        await self._services.allocator.close()
+        self._services.decoders.close()
+        try:
+            await self._services.store.forget()
+        except Exception as error:  # it expires by itself
+            _log.debug("the gateway's beat is left to expire", reason=str(error))
+        await self._services.store.close()
+        _log.info("gateway stopped")
+
+
+async def start(
+    settings: GatewaySettings,
+    *,
+    bus: SessionBus,
+    store: SessionsStore,
+    allocator: Allocator,
+    models: Models,
+    metrics: CollectorRegistry | None = None,
+) -> Gateway:
+    """Start a gateway in this event loop; it serves when this returns, whatever is up.
+
+    Args:
+        bus, store, allocator: closed with the gateway.
+        models: the catalogue: ``get(name)``, and iteration over its entries.
+        metrics: where to register metrics; a fresh one unless given.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    services = Services(
+        settings=settings,
+        bus=bus,
+        store=store,
+        allocator=allocator,
+        decoders=DecoderPool(settings.max_decoders),
+        metrics=Metrics(metrics or CollectorRegistry()),
+    )
+    registry = Registry(services, models)
+    await bus.start()
+    registry.start()
+    app = web.Application(middlewares=[api.errors_as_json])
+    native.add_routes(app, registry, settings)
+    kaldi.add_routes(app, registry, services)
+    api.add_routes(app, services, models)
+    pages.add_routes(app)
+    Health(services, registry).add_routes(app)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        max_line_size=_HEADER_BYTES,
+        max_field_size=_HEADER_BYTES,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
+    except OSError:
+        await _abandon(services, registry, runner)
+        raise
+    gateway = Gateway(services, registry, runner)
+    _log.info("gateway listens", host=gateway.host, port=gateway.port)
+    return gateway
+
+
+async def _abandon(services: Services, registry: Registry, runner: web.AppRunner) -> None:
+    await registry.close()
+    await runner.cleanup()
+    closing: list[Any] = [services.bus.close(), services.allocator.close(), services.store.close()]
+    await asyncio.gather(*closing)
+    services.decoders.close()

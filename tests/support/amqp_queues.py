@@ -1,0 +1,58 @@
+"""A worker's side of a session's queues on RabbitMQ, for the fake worker."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiormq
+from aiormq.abc import AbstractConnection, DeliveredMessage
+
+from asr_tasks.contracts import names
+from asr_tasks.contracts.audio import Chunk
+from asr_tasks.contracts.results import Message
+
+
+class AmqpQueues:
+    """One connection per session; acknowledges everything read so far."""
+
+    def __init__(self, connection: AbstractConnection, channel: object, session: str) -> None:
+        self._connection = connection
+        self._channel = channel
+        self._session = session
+        self._chunks: asyncio.Queue[Chunk] = asyncio.Queue()
+        self._last = 0
+
+    @classmethod
+    async def open(cls, url: str, session: str) -> AmqpQueues:
+        connection = await aiormq.connect(url)
+        channel = await connection.channel()
+        queues = cls(connection, channel, session)
+        await channel.basic_qos(prefetch_count=256)
+        await channel.basic_consume(names.task_queue(session), queues._deliver)
+        return queues
+
+    async def receive(self) -> Chunk:
+        return await self._chunks.get()
+
+    async def publish(self, message: Message) -> None:
+        await self._channel.basic_publish(
+            message.to_bytes(), routing_key=names.result_queue(self._session)
+        )
+
+    async def ack_all(self) -> None:
+        if self._last:
+            await self._channel.basic_ack(self._last, multiple=True)
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def _deliver(self, message: DeliveredMessage) -> None:
+        headers = message.header.properties.headers or {}
+        self._last = message.delivery.delivery_tag
+        self._chunks.put_nowait(
+            Chunk(
+                int(headers[names.HEADER_START]),
+                bytes(message.body),
+                bool(headers.get(names.HEADER_EOS, False)),
+            )
+        )
