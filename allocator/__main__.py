@@ -8,6 +8,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 
+from asr_tasks.catalogue import Catalogue
 from pydantic import ValidationError
 
 from allocator.dispatcher import CeleryDispatcher, producer_app
@@ -18,7 +19,6 @@ from allocator.server import serve
 from allocator.settings import AllocatorSettings, MonitorSettings, ServerSettings
 from allocator.store import Store
 from asr_tasks import log
-from asr_tasks.catalogue import Catalogue
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,9 +72,10 @@ async def _monitor(settings: AllocatorSettings) -> None:
         run = asyncio.create_task(monitor.run(), name="monitor")
         stopped = asyncio.create_task(stop.wait(), name="stop")
         await asyncio.wait({run, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if run.done():
+            run.result()  # raises what ended it
         stopped.cancel()
         await monitor.close()
-        await run  # raises what ended it, if it was not the signal
 
 
 def _store(settings: AllocatorSettings) -> Store:

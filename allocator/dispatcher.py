@@ -29,11 +29,16 @@ class Dispatcher(Protocol):
 
     def send(self, offer: Offer) -> None:
         """Send it soon. A dispatch that fails is logged: the monitor finds the session unclaimed
-        past its deadline and assigns it again."""
+        past its deadline and assigns it again.
+        """
         ...
 
     def forget(self, worker: str) -> None:
         """Delete, if it can be done, the queue of a worker that will not come back."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise if the broker does not answer."""
         ...
 
     async def close(self) -> None:
@@ -52,9 +57,11 @@ def producer_app(broker_url: str) -> Celery:
     app.conf.update(
         broker_pool_limit=1,  # one thread sends
         broker_connection_timeout=2.0,
+        # Nobody drains this connection between dispatches, so it could not answer heartbeats; one
+        # that has died is found by the confirmation that does not come.
+        broker_heartbeat=0,
         broker_transport_options={
             "confirm_publish": True,
-            "confirm_timeout": 2.0,
             "read_timeout": 2.0,
             "write_timeout": 2.0,
         }
@@ -85,6 +92,9 @@ class CeleryDispatcher:
     def forget(self, worker: str) -> None:
         self._thread.submit(self._delete, worker)
 
+    async def ping(self) -> None:
+        await asyncio.to_thread(self._connect)
+
     async def close(self) -> None:
         # Bounded by the timeouts of the connection: what has not begun by then is dropped.
         loop = asyncio.get_running_loop()
@@ -103,6 +113,7 @@ class CeleryDispatcher:
             queue=worker_direct(node_name(offer.worker)),
             headers={HEADER_TRACE: offer.traceparent} if offer.traceparent else None,
             expiration=UNCLAIMED_EXPIRES,
+            confirm_timeout=2.0,
             retry=True,
             retry_policy={
                 "max_retries": 3,
@@ -111,6 +122,10 @@ class CeleryDispatcher:
                 "interval_max": 0.5,
             },
         )
+
+    def _connect(self) -> None:
+        with self._app.connection_for_write() as connection:
+            connection.connect()
 
     def _delete(self, worker: str) -> None:
         try:

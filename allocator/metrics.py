@@ -27,7 +27,7 @@ WORKERS: Final = Gauge(
 )
 SLOTS: Final = Gauge(
     "asr_worker_slots",
-    "Slots of ready workers, as the leading monitor sees them.",
+    "Slots of ready workers, seen by the leader.",
     ["model", "state"],
 )
 WAITING: Final = Gauge("asr_sessions_waiting", "Sessions without a worker.", ["model"])

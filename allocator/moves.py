@@ -1,4 +1,4 @@
-"""A script's decision and what follows from it: dispatch, log, count. Used by server and monitor."""
+"""A script's decision and what follows from it: dispatch, log, count. For server and monitor."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from allocator.store import Store
@@ -26,9 +27,15 @@ INTERVAL: Final = 0.5
 class Pulse:
     """Beats from its creation until it is closed."""
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: Store, name: str, turned: Callable[[bool], Awaitable[None]]) -> None:
+        """Args:
+        store: where it beats.
+        name: of this replica.
+        turned: told whether Redis answers, whenever that has changed.
+        """
         self._store = store
         self._name = name
+        self._turned = turned
         self._task = asyncio.create_task(self._beat(), name="allocator-pulse")
 
     async def close(self) -> None:
@@ -42,13 +49,16 @@ class Pulse:
             _log.warning("pulse stays behind", name=self._name, error=str(error))
 
     async def _beat(self) -> None:
-        away = False
+        well: bool | None = None
         while True:
+            before, error = well, ""
             try:
                 await self._store.read("HINCRBY", ALLOCATORS_KEY, self._name, 1)
-                away = False
-            except BackendDown as error:
-                if not away:
-                    _log.warning("redis does not answer", error=str(error))
-                away = True
+                well = True
+            except BackendDown as down:
+                well, error = False, str(down)
+            if well is not before:
+                if not well:
+                    _log.warning("redis does not answer", error=error)
+                await self._turned(well)
             await asyncio.sleep(INTERVAL)

@@ -88,13 +88,16 @@ class AllocatorServer:
         host, _, wanted = settings.allocator_listen.rpartition(":")
         port = server.add_insecure_port(f"{host}:{wanted}")
         await server.start()
-        serving = health_pb2.HealthCheckResponse.SERVING
-        for name in ("", SERVICE):
-            await health.set(name, serving)
-        pulse = Pulse(store, settings.allocator_name)
+
+        async def turned(well: bool) -> None:
+            status = health_pb2.HealthCheckResponse
+            for name in ("", SERVICE):
+                await health.set(name, status.SERVING if well else status.NOT_SERVING)
+
+        pulse = Pulse(store, settings.allocator_name, turned)
         http = None
         if settings.allocator_http:
-            checks: dict[str, Check] = {"redis": store.ping}
+            checks: dict[str, Check] = {"redis": store.ping, "broker": dispatcher.ping}
             http = await HealthServer.start(settings.allocator_http, checks)
         address = f"{'127.0.0.1' if host in ('0.0.0.0', '[::]', '') else host}:{port}"
         _log.info("allocator listens", address=address, http=http.address if http else None)
@@ -119,5 +122,5 @@ class AllocatorServer:
 async def serve(
     settings: ServerSettings, store: Store, dispatcher: Dispatcher, models: Models
 ) -> AllocatorServer:
-    """Start a server in this loop; what `python -m allocator server` and the embedded stack call."""
+    """Start a server in this loop: for `python -m allocator server` and the embedded stack."""
     return await AllocatorServer.start(settings, store, dispatcher, models)

@@ -57,7 +57,7 @@ class WorkerManager(WorkerManagerServiceServicer):
         """Wait for what follows from streams that have broken."""
         await asyncio.gather(*self._after)
 
-    async def AllocateWorker(  # noqa: N802 (the name in the proto)
+    async def AllocateWorker(
         self, request: pb.AllocateWorkerRequest, context: _Context
     ) -> pb.AllocateWorkerResponse:
         begin = time.perf_counter()
@@ -87,7 +87,7 @@ class WorkerManager(WorkerManagerServiceServicer):
                     position=place,
                 )
 
-    async def SendHeartbeat(  # noqa: N802
+    async def SendHeartbeat(
         self, request: pb.SendHeartbeatRequest, context: _Context
     ) -> pb.SendHeartbeatResponse:
         worker, model = request.worker_name, request.model_name
@@ -111,7 +111,7 @@ class WorkerManager(WorkerManagerServiceServicer):
 
         return await _answer(context, beat)
 
-    async def Attach(  # noqa: N802
+    async def Attach(
         self, request_iterator: AsyncIterator[pb.WorkerReport], context: _Context
     ) -> AsyncIterator[pb.WorkerCommand]:
         attached = Attached(self._moves)
@@ -130,7 +130,7 @@ class WorkerManager(WorkerManagerServiceServicer):
             if not self._stopping:
                 self._later(self._broke(attached))
 
-    async def ReleaseSession(  # noqa: N802
+    async def ReleaseSession(
         self, request: pb.ReleaseSessionRequest, context: _Context
     ) -> pb.ReleaseSessionResponse:
         async def release() -> pb.ReleaseSessionResponse:
@@ -153,7 +153,7 @@ class WorkerManager(WorkerManagerServiceServicer):
 
         return await _answer(context, release)
 
-    async def DrainWorker(  # noqa: N802
+    async def DrainWorker(
         self, request: pb.DrainWorkerRequest, context: _Context
     ) -> pb.DrainWorkerResponse:
         async def drain() -> pb.DrainWorkerResponse:
@@ -168,17 +168,17 @@ class WorkerManager(WorkerManagerServiceServicer):
 
         return await _answer(context, drain)
 
-    async def ListWorkers(  # noqa: N802
+    async def ListWorkers(
         self, request: pb.ListWorkersRequest, context: _Context
     ) -> pb.ListWorkersResponse:
         return await _answer(context, lambda: list_workers(self._store, request.model_name))
 
-    async def ListSessions(  # noqa: N802
+    async def ListSessions(
         self, request: pb.ListSessionsRequest, context: _Context
     ) -> pb.ListSessionsResponse:
         return await _answer(context, lambda: list_sessions(self._store, request.model_name))
 
-    async def ListModels(  # noqa: N802
+    async def ListModels(
         self, request: pb.ListModelsRequest, context: _Context
     ) -> pb.ListModelsResponse:
         return await _answer(context, lambda: list_models(self._store))

@@ -1,4 +1,4 @@
-"""The Lua scripts and the plain reads, by name and typed. All state of the allocator is in Redis."""
+"""The Lua scripts and the plain reads, by name and typed. All state is in Redis."""
 
 from __future__ import annotations
 
@@ -234,8 +234,12 @@ class Store:
         """End a session from outside; False if it is not alive.
 
         Args:
+            session: its id.
+            code: of the error it ends with.
+            message: beside it.
             gateway_epoch: of the gateway that asks, or 0.
             unclaimed: only if nobody has claimed the session in this epoch.
+            office: of the monitor, when it is the one that asks.
 
         Raises:
             SessionSuperseded: a newer gateway owns it.
@@ -279,7 +283,7 @@ class Store:
             BackendDown: Redis does not answer.
         """
         try:
-            return await self.redis.execute_command(*command)
+            return await cast("Any", self.redis).execute_command(*command)
         except (RedisError, OSError) as error:
             raise BackendDown(f"redis: {error}") from error
 
