@@ -35,6 +35,9 @@ from asr_tasks.state.scripts import source
 COMMAND_TIMEOUT = 2.0
 """Seconds one command may take before Redis counts as unreachable."""
 
+MAX_CONNECTIONS = 32
+"""Connections of one store; commands beyond wait for one, as long as for an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Office:
@@ -75,14 +78,17 @@ class Store:
     @classmethod
     def connect(cls, url: str, *, max_attempts: int = 3, result_expires: int = 3600) -> Self:
         """A store over its own connections; close it."""
-        client = redis.asyncio.Redis.from_url(
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
             url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=COMMAND_TIMEOUT,
             decode_responses=True,
             socket_timeout=COMMAND_TIMEOUT,
             socket_connect_timeout=COMMAND_TIMEOUT,
             # Once more at once: a pooled connection may have died with an earlier Redis.
             retry=Retry(NoBackoff(), 1),
         )
+        client = redis.asyncio.Redis.from_pool(pool)
         return cls(client, max_attempts=max_attempts, result_expires=result_expires)
 
     async def close(self) -> None:
