@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from asr_tasks.contracts.audio import Chunk
+from asr_tasks.contracts.errors import BackendDown
 from asr_tasks.contracts.results import Message
+
+
+class QueueGone(BackendDown):
+    """The session's audio queue does not exist (any more): deleted, expired, never declared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,14 @@ class SessionQueues(Protocol):
     """The queues of one session; used by exactly one stream thread."""
 
     def receive(self, timeout: float) -> Delivery | None:
-        """The next delivery in the broker's order, or None after ``timeout`` seconds."""
+        """The next delivery in the broker's order, or None after ``timeout`` seconds.
+
+        A connection that breaks is restored meanwhile; what was held is then delivered again.
+
+        Raises:
+            QueueGone: the queue was deleted under us.
+            BackendDown: the transport was closed.
+        """
         ...
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:
@@ -37,7 +49,7 @@ class SessionQueues(Protocol):
         ...
 
     def publish(self, message: Message, *, confirm: bool) -> None:
-        """Send to the result queue.
+        """Send to the result queue; without ``confirm`` it may be lost when the broker is away.
 
         Raises:
             BackendDown: ``confirm`` was asked for and the broker did not answer in time.
@@ -56,12 +68,21 @@ class Transport(Protocol):
         """Begin to consume a session's audio.
 
         Raises:
+            QueueGone: there is no such queue.
             BackendDown: the broker does not answer.
         """
         ...
 
     def delete(self, session: str) -> None:
-        """Remove both queues of a session."""
+        """Remove both queues of a session; harmless if they are gone.
+
+        Raises:
+            BackendDown: the broker does not answer.
+        """
+        ...
+
+    def ready(self) -> bool:
+        """Whether the broker can be reached now."""
         ...
 
     def close(self) -> None:
