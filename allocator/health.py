@@ -35,9 +35,9 @@ class HealthServer:
         app.router.add_get("/healthz", _alive)
         app.router.add_get("/readyz", _ready(checks))
         app.router.add_get("/metrics", _metrics)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
-        await web.TCPSite(runner, host, int(port), shutdown_timeout=1.0).start()
+        await web.TCPSite(runner, host, int(port)).start()
         return cls(runner, "{}:{}".format(*runner.addresses[0][:2]))
 
     async def close(self) -> None:

@@ -73,7 +73,7 @@ class Elector:
                 try:
                     await self.step()
                 except BackendDown as error:
-                    _log.warning("leader's record not reached", role=self._role, error=str(error))
+                    _log.debug("leader's record not reached", role=self._role, error=str(error))
                 await asyncio.sleep(self._ttl / RENEWALS * random.uniform(0.8, 1.0))
         finally:
             await self.resign()

@@ -115,19 +115,23 @@ class WorkerManager(WorkerManagerServiceServicer):
         self, request_iterator: AsyncIterator[pb.WorkerReport], context: _Context
     ) -> AsyncIterator[pb.WorkerCommand]:
         attached = Attached(self._moves)
+        ended_by_us = False
         metrics.ATTACHED.inc()
         try:
             async for command in attached.commands(request_iterator):
                 yield command
         except Superseded:
+            ended_by_us = True
             await refuse(context, SessionSuperseded("a newer stream speaks for this worker"))
         except AsrError as error:
+            ended_by_us = True
             await refuse(context, error)
         finally:
             metrics.ATTACHED.dec()
-            # This coroutine may be being cancelled: what follows must outlive it. When it is this
-            # server that stops, the worker is well and will find another replica by itself.
-            if not self._stopping:
+            # When it is this server that stops, or Redis that is away, the worker is well and
+            # comes back by itself; if it does not, its beat stands still. Otherwise it may be
+            # dead. This coroutine may be being cancelled: what follows must outlive it.
+            if not self._stopping and not ended_by_us:
                 self._later(self._broke(attached))
 
     async def ReleaseSession(

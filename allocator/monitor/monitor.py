@@ -52,6 +52,7 @@ class Monitor:
         self._elector = Elector(store, ROLE, settings.allocator_name, settings.leader_seconds)
         self._stages: _Stages | None = None
         self._run: asyncio.Task[None] | None = None
+        self._away = False
 
     @property
     def leads(self) -> bool:
@@ -132,10 +133,13 @@ class Monitor:
     async def _attempt(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
+            self._away = False
         except NotLeader:
             _log.warning("no longer the leader")
         except BackendDown as error:
-            _log.warning("redis does not answer", error=str(error))
+            if not self._away:
+                _log.warning("redis does not answer", error=str(error))
+            self._away = True
         except Exception:
             # One look that fails must not end the watch; the next one starts from what is there.
             _log.exception("look failed")
