@@ -1,0 +1,1 @@
+"""The models this project ships, and how they were made."""

@@ -1,0 +1,1 @@
+"""How the demo model was made: sentences, voices, augmentation, network, training, figures."""

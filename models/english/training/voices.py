@@ -1,0 +1,48 @@
+"""The synthetic voices, and which of them no training ever hears."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+ESPEAK_ACCENTS = [
+    "en-us", "en-us", "en-us", "en-gb", "en-gb-x-rp", "en-us-nyc", "en-029", "en-gb-x-gbclan",
+]  # fmt: skip
+ESPEAK_VARIANTS = [
+    "m1", "m2", "m3", "m4", "m5", "m6", "m7", "f1", "f2", "f3", "f4", "Andy", "Annie", "Gene",
+    "Linda", "Michael", "David", "steph", "Alicia", "klatt2", "Mike", "Lee",
+]  # fmt: skip
+FLITE = ["slt", "slt", "awb", "awb", "kal16"]
+FESTIVAL = ["cmu_us_slt_arctic_hts", "ked_diphone", "kal_diphone"]
+KOKORO = ["jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro"]
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A synthesiser and one of its voices, e.g. ``flite:rms``."""
+
+    engine: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.engine}:{self.name}"
+
+
+HELD_OUT = Voice("flite", "rms")
+"""The voice of the demo recordings and of the second row of the figures."""
+
+HELD_OUT_NATURAL = Voice("kokoro", "jm_kumo")
+"""A natural-sounding voice that is not trained on either."""
+
+
+def training_voice(random: Random, *, kokoro: bool) -> Voice:
+    """One of the voices that may be trained on."""
+    kind = random.random()
+    if kokoro and kind < 0.06:
+        return Voice("kokoro", random.choice(KOKORO))
+    if kind < 0.42:
+        accent = random.choice(ESPEAK_ACCENTS)
+        return Voice("espeak", f"{accent}+{random.choice(ESPEAK_VARIANTS)}")
+    if kind < 0.75:
+        return Voice("flite", random.choice(FLITE))
+    return Voice("festival", random.choice(FESTIVAL))
