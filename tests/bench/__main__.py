@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.bench import broker, machine, report
+from tests.bench import broker, latency, machine, report, streams
 from tests.servers import choose
 
 PARTS = ("latency", "streams", "broker")
@@ -31,7 +31,9 @@ def main() -> None:
     ):
         folder = Path(name)
         for part in options.parts:
-            rows = list(_rows(part, rabbitmq, redis, folder, quick=options.quick))
+            own = folder / part
+            own.mkdir()
+            rows = list(_rows(part, rabbitmq, redis, own, quick=options.quick))
             report.show(part, rows)
             print(report.write(options.json, part, about, rows), flush=True)
 
@@ -43,8 +45,10 @@ def _rows(
         case "broker":
             process = getattr(rabbitmq, "process", None)
             return broker.rows(rabbitmq.url, process.pid if process else None, quick=quick)
+        case "latency":
+            return latency.rows(rabbitmq, redis, folder, quick=quick)
         case _:
-            raise ValueError(part)
+            return streams.rows(rabbitmq, redis, folder, quick=quick)
 
 
 if __name__ == "__main__":

@@ -4,95 +4,118 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
 
 from asr_tasks.contracts.audio import BYTES_PER_SAMPLE, SAMPLE_RATE
 
-READY_SECONDS = 30.0
-DRAIN_SECONDS = 10.0
+READY_SECONDS = 60.0
+DRAIN_SECONDS = 60.0
 
 
 @dataclass(slots=True)
 class Caller:
-    """One session; ``latencies``: seconds from sending a chunk to the first answer about it."""
+    """One session that speaks ``chunks`` at the pace of ``chunk_seconds`` each.
 
+    Attributes:
+        answers: seconds from sending a chunk to the first partial that has heard it.
+        finals: seconds from sending the chunk in which an utterance ended to its final.
+        tail: seconds from the end of stream to the last message.
+    """
+
+    chunks: Sequence[bytes]
     chunk_seconds: float
-    latencies: list[float] = field(default_factory=list)
-    _sent: deque[tuple[float, float]] = field(default_factory=deque)
-    _streaming: asyncio.Event = field(default_factory=asyncio.Event)
-    _done: asyncio.Event = field(default_factory=asyncio.Event)
+    answers: list[float] = field(default_factory=list)
+    finals: list[float] = field(default_factory=list)
+    tail: float = 0.0
+    streaming: asyncio.Event = field(default_factory=asyncio.Event)
+    _sent: list[float] = field(default_factory=list)
+    _answered: int = 0
+    _ended: float = 0.0
+    _done: bool = False
 
-    async def call(
-        self, http: aiohttp.ClientSession, url: str, chunks: int, begin: asyncio.Event
-    ) -> None:
-        """Connect, wait for ``begin``, speak ``chunks`` chunks, say goodbye."""
-        pcm = bytes(round(SAMPLE_RATE * self.chunk_seconds) * BYTES_PER_SAMPLE)
+    async def call(self, http: aiohttp.ClientSession, url: str, begin: asyncio.Event) -> None:
+        """Connect, wait for ``begin``, speak, say goodbye.
+
+        Raises:
+            RuntimeError: the session did not end well.
+        """
         async with http.ws_connect(url, max_msg_size=0) as ws, asyncio.TaskGroup() as group:
-            group.create_task(self._listen(ws))
-            async with asyncio.timeout(READY_SECONDS):
-                await self._streaming.wait()
+            listening = group.create_task(self._listen(ws))
+            await self._reach_worker()
             await begin.wait()
             first = time.perf_counter()
-            for index in range(chunks):
+            for index, pcm in enumerate(self.chunks):
                 delay = first + index * self.chunk_seconds - time.perf_counter()
                 await asyncio.sleep(max(delay, 0))
-                self._sent.append(((index + 1) * self.chunk_seconds, time.perf_counter()))
+                self._sent.append(time.perf_counter())
                 await ws.send_bytes(pcm)
+            self._ended = time.perf_counter()
             await ws.send_str('{"type":"end"}')
             async with asyncio.timeout(DRAIN_SECONDS):
-                await self._done.wait()
-            await ws.close()
+                await listening
+        if not self._done:
+            raise RuntimeError("the connection ended before the session did")
+
+    async def _reach_worker(self) -> None:
+        async with asyncio.timeout(READY_SECONDS):
+            await self.streaming.wait()
 
     async def _listen(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         async for message in ws:
-            now = time.perf_counter()
-            self._take(json.loads(message.data), now)
-        self._done.set()
+            self._take(json.loads(message.data), time.perf_counter())
+            if self._done:
+                self.tail = time.perf_counter() - self._ended
 
     def _take(self, event: Mapping[str, object], now: float) -> None:
         match event:
             case {"type": "state", "state": "streaming"}:
-                self._streaming.set()
+                self.streaming.set()
             case {"type": "partial", "end": float(end) | int(end)}:
                 # One answer may speak for several chunks; each counts from its own sending.
-                while self._sent and self._sent[0][0] <= end + 1e-3:
-                    self.latencies.append(now - self._sent.popleft()[1])
+                heard = min(math.floor(end / self.chunk_seconds + 1e-3), len(self._sent))
+                self.answers += [now - at for at in self._sent[self._answered : heard]]
+                self._answered = max(self._answered, heard)
+            case {"type": "final", "end": float(end) | int(end)}:
+                last = math.ceil(end / self.chunk_seconds - 1e-3) - 1
+                if 0 <= last < len(self._sent):
+                    self.finals.append(now - self._sent[last])
             case {"type": "done"}:
-                self._done.set()
+                self._done = True
             case {"type": "error"}:
                 raise RuntimeError(str(event))
 
 
+def silence(seconds: float, chunk_seconds: float) -> list[bytes]:
+    """Chunks of digital silence."""
+    pcm = bytes(round(SAMPLE_RATE * chunk_seconds) * BYTES_PER_SAMPLE)
+    return [pcm] * round(seconds / chunk_seconds)
+
+
 async def speak(
-    url: str, sessions: int, seconds: float, *, chunk_seconds: float = 0.1
+    url: str, scripts: Sequence[Sequence[bytes]], chunk_seconds: float = 0.1
 ) -> list[Caller]:
-    """``sessions`` callers at once for ``seconds`` seconds; every chunk was answered.
+    """One caller a script, all at once, their chunks evenly apart.
 
     Raises:
-        RuntimeError: a session ended with an error, or an answer is missing.
+        ExceptionGroup: a session did not end well.
     """
-    chunks = round(seconds / chunk_seconds)
-    callers = [Caller(chunk_seconds) for _ in range(sessions)]
+    callers = [Caller(script, chunk_seconds) for script in scripts]
     starts = [asyncio.Event() for _ in callers]
     async with (
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
         asyncio.TaskGroup() as group,
     ):
         for caller, start in zip(callers, starts, strict=True):
-            group.create_task(caller.call(http, url, chunks, start))
-        for caller in callers:
-            async with asyncio.timeout(READY_SECONDS):
-                await caller._streaming.wait()
+            group.create_task(caller.call(http, url, start))
+        async with asyncio.timeout(READY_SECONDS):
+            for caller in callers:
+                await caller.streaming.wait()
         for start in starts:
-            # Callers do not breathe in step.
             start.set()
-            await asyncio.sleep(chunk_seconds / sessions)
-    answered = sum(len(caller.latencies) for caller in callers)
-    if answered != sessions * chunks:
-        raise RuntimeError(f"{answered} of {sessions * chunks} chunks were answered")
+            await asyncio.sleep(chunk_seconds / len(callers))
     return callers

@@ -1,0 +1,128 @@
+"""How many real-time streams this machine carries through the whole system with the demo model.
+
+A number of streams is carried when the machine keeps up: after the last word the rest of the
+transcript comes within a bounded time, because nothing has piled up. The ceiling is the bare NeMo
+pipeline on the same frames, in as many processes as there are workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+
+from tests.bench.load import Caller, speak
+from tests.bench.recordings import cut, voices
+from tests.bench.report import Row, spread
+from tests.servers.choose import Server
+from tests.support.cluster import ROOT, Cluster, running
+
+MODEL = "english"
+CHUNK_SECONDS = 0.1
+SLOTS = 64
+LATEST_TAIL = 1.5
+"""Seconds after the end of stream within which 95 of 100 transcripts are complete."""
+
+
+def rows(rabbitmq: Server, redis: Server, folder: Path, *, quick: bool) -> Iterator[Row]:
+    """The ceiling, then more and more streams until the machine falls behind."""
+    seconds = 10.0 if quick else 30.0
+    workers = os.cpu_count() or 1
+    ceiling = _bare(workers, streams=16, seconds=seconds)
+    yield {"what": f"bare pipeline, {workers} processes of 16", "streams": round(ceiling)}
+    cluster = Cluster(rabbitmq.url, redis.url, folder)
+    with running(cluster):
+        cluster.allocator("allocator")
+        cluster.monitor()
+        gateway = cluster.gateway("gateway")
+        for index in range(workers):
+            cluster.worker(f"worker-english-{index}", model=MODEL, slots=SLOTS)
+        cluster.wait_ready()
+        processes = {c.name: c.process.pid for c in cluster.components} | {"callers": os.getpid()}
+        for name, server in (("rabbitmq", rabbitmq), ("redis", redis)):
+            if hasattr(server, "process"):
+                processes[name] = server.process.pid
+        _call(gateway.port, workers, 2.0)
+        carried = 0
+        for streams in _ladder(workers * SLOTS, quick=quick):
+            before, began = _cpu(processes), time.monotonic()
+            callers = _call(gateway.port, streams, seconds)
+            used, elapsed = _cpu(processes), time.monotonic() - began
+            tails = spread([caller.tail for caller in callers])
+            cpu = {name: (used[name] - before[name]) / streams / seconds for name in used}
+            keeps_up = _p95([caller.tail for caller in callers]) <= LATEST_TAIL
+            carried = streams if keeps_up else carried
+            yield {
+                "what": f"{streams} streams" + ("" if keeps_up else ": falls behind"),
+                "streams": streams,
+                "tail p50/p99 ms": f"{tails['p50_ms']:.0f} / {tails['p99_ms']:.0f}",
+                "partial p50/p99 ms": _partials(callers),
+                "cores busy": round(sum(cpu.values()) * streams * seconds / elapsed, 2),
+                **_by_part(cpu),
+            }
+            if not keeps_up:
+                break
+    yield {"what": f"carried; {carried / ceiling:.2f} of the bare pipeline", "streams": carried}
+
+
+def _ladder(most: int, *, quick: bool) -> Iterator[int]:
+    """Numbers of streams to try, each a fifth (quick: a half) more than the last."""
+    streams = 8.0
+    while streams < most:
+        yield round(streams)
+        streams *= 1.5 if quick else 1.2
+    yield most
+
+
+def _call(port: int, streams: int, seconds: float) -> list[Caller]:
+    url = f"http://127.0.0.1:{port}/v1/stream?model={MODEL}"
+    scripts = [cut(voice, CHUNK_SECONDS) for voice in voices(streams, seconds)]
+    return asyncio.run(speak(url, scripts, CHUNK_SECONDS))
+
+
+def _bare(processes: int, *, streams: int, seconds: float) -> float:
+    """Seconds of audio a second of all processes at once."""
+    command = [sys.executable, "-m", "tests.bench.bare", MODEL, str(streams), str(seconds)]
+    running = [
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
+        )
+        for _ in range(processes)
+    ]
+    return sum(
+        float(process.communicate(timeout=600)[0].strip().splitlines()[-1]) for process in running
+    )
+
+
+def _cpu(processes: Mapping[str, int]) -> dict[str, float]:
+    """Processor seconds so far, by name."""
+    used = {}
+    for name, pid in processes.items():
+        times = psutil.Process(pid).cpu_times()
+        used[name] = times.user + times.system
+    return used
+
+
+def _by_part(cpu: Mapping[str, float]) -> dict[str, float]:
+    """Percent of a core that one stream costs each kind of process."""
+    parts = {"worker": 0.0, "gateway": 0.0, "rabbitmq": 0.0, "callers": 0.0, "other": 0.0}
+    for name, share in cpu.items():
+        kind = name.partition("-")[0]
+        parts[kind if kind in parts else "other"] += 100 * share
+    return {f"{kind} %": round(share, 2) for kind, share in parts.items()}
+
+
+def _partials(callers: list[Caller]) -> str:
+    """How old the last chunk a partial has heard is; the model's chunk and look-ahead included."""
+    spent = spread([latency for caller in callers for latency in caller.answers] or [0.0])
+    return f"{spent['p50_ms']:.0f} / {spent['p99_ms']:.0f}"
+
+
+def _p95(values: list[float]) -> float:
+    return sorted(values)[int(0.95 * (len(values) - 1))]
