@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from asr_tasks.transport.base import Transport
+    from asr_tasks.transport.base import ProcessTransport
 
 
-def connect(url: str, name: str = "", *, heartbeat: int = 10) -> Transport:
+def connect(url: str, name: str = "", *, heartbeat: int = 10) -> ProcessTransport:
     """The transport of a broker URL; ``memory://`` is this process's own broker.
 
     Args:

@@ -81,10 +81,14 @@ class Transport(Protocol):
         """
         ...
 
-    def ready(self) -> bool:
-        """Whether the broker can be reached now."""
-        ...
-
     def close(self) -> None:
         """Stop everything; streams that are still open see BackendDown."""
+        ...
+
+
+class ProcessTransport(Transport, Protocol):
+    """A transport as the process that owns it sees it."""
+
+    def ready(self) -> bool:
+        """Whether the broker can be reached now."""
         ...

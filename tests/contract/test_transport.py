@@ -18,7 +18,7 @@ from asr_tasks.contracts.results import Kind, Message, Result
 from asr_tasks.transport import connect, queues
 from asr_tasks.transport.amqp_connection import Connection
 from asr_tasks.transport.amqp_connection import connect as connect_amqp
-from asr_tasks.transport.base import Delivery, QueueGone, SessionQueues, Transport
+from asr_tasks.transport.base import Delivery, ProcessTransport, QueueGone, SessionQueues
 from asr_tasks.transport.memory_broker import broker_for
 from asr_tasks.transport.wire import headers_of
 from tests.support.eventually import eventually
@@ -129,7 +129,7 @@ def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
 
 
 @pytest.fixture
-def transport(peer: Peer) -> Iterator[Transport]:
+def transport(peer: Peer) -> Iterator[ProcessTransport]:
     made = connect(peer.url, "test")
     yield made
     made.close()
@@ -150,7 +150,7 @@ class connect_again:
     def __init__(self, peer: Peer) -> None:
         self._transport = connect(peer.url, "second")
 
-    def __enter__(self) -> Transport:
+    def __enter__(self) -> ProcessTransport:
         return self._transport
 
     def __exit__(self, *_: object) -> None:
@@ -184,7 +184,9 @@ def partial(index: int) -> Message:
     return Message(Kind.PARTIAL, 1, result=Result(f"partial {index}"), index=index)
 
 
-def test_audio_comes_in_order_and_whole(peer: Peer, transport: Transport, session: str) -> None:
+def test_audio_comes_in_order_and_whole(
+    peer: Peer, transport: ProcessTransport, session: str
+) -> None:
     peer.put(session, *[chunk(n) for n in range(50)], Chunk(50 * SAMPLES, eos=True))
     queues = transport.open(session)
     deliveries = read(queues, 51)
@@ -195,14 +197,14 @@ def test_audio_comes_in_order_and_whole(peer: Peer, transport: Transport, sessio
     queues.close()
 
 
-def test_nothing_to_receive_is_none(transport: Transport, session: str) -> None:
+def test_nothing_to_receive_is_none(transport: ProcessTransport, session: str) -> None:
     queues = transport.open(session)
     assert queues.receive(0.05) is None
     queues.close()
 
 
 def test_unacknowledged_audio_goes_to_the_successor(
-    peer: Peer, transport: Transport, session: str
+    peer: Peer, transport: ProcessTransport, session: str
 ) -> None:
     peer.put(session, *[chunk(n) for n in range(10)])
     first = transport.open(session)
@@ -217,7 +219,7 @@ def test_unacknowledged_audio_goes_to_the_successor(
 
 
 def test_acknowledging_around_a_held_one_keeps_just_that(
-    peer: Peer, transport: Transport, session: str
+    peer: Peer, transport: ProcessTransport, session: str
 ) -> None:
     peer.put(session, *[chunk(n) for n in range(6)])
     first = transport.open(session)
@@ -231,7 +233,7 @@ def test_acknowledging_around_a_held_one_keeps_just_that(
 
 
 def test_only_one_consumer_at_a_time_and_then_the_next(
-    peer: Peer, transport: Transport, session: str
+    peer: Peer, transport: ProcessTransport, session: str
 ) -> None:
     with connect_again(peer) as other:
         first = transport.open(session)
@@ -245,7 +247,7 @@ def test_only_one_consumer_at_a_time_and_then_the_next(
 
 
 def test_an_acknowledgement_of_another_life_is_a_no_op(
-    peer: Peer, transport: Transport, session: str
+    peer: Peer, transport: ProcessTransport, session: str
 ) -> None:
     peer.put(session, chunk(0), chunk(1))
     first = transport.open(session)
@@ -261,7 +263,7 @@ def test_an_acknowledgement_of_another_life_is_a_no_op(
     third.close()
 
 
-def test_results_go_out_in_order(peer: Peer, transport: Transport, session: str) -> None:
+def test_results_go_out_in_order(peer: Peer, transport: ProcessTransport, session: str) -> None:
     queues = transport.open(session)
     for n in range(20):
         queues.publish(final(n), confirm=True)
@@ -271,7 +273,7 @@ def test_results_go_out_in_order(peer: Peer, transport: Transport, session: str)
     queues.close()
 
 
-def test_partials_go_out(peer: Peer, transport: Transport, session: str) -> None:
+def test_partials_go_out(peer: Peer, transport: ProcessTransport, session: str) -> None:
     eventually(transport.ready)
     queues = transport.open(session)
     for n in range(20):
@@ -283,7 +285,7 @@ def test_partials_go_out(peer: Peer, transport: Transport, session: str) -> None
 
 @pytest.mark.parametrize("confirm", [True, False])
 def test_answering_each_chunk_of_a_replayed_backlog_keeps_order(
-    peer: Peer, transport: Transport, session: str, confirm: bool
+    peer: Peer, transport: ProcessTransport, session: str, confirm: bool
 ) -> None:
     count = 3000 if not confirm else 600
     peer.put(session, *[Chunk(n * 4, b"\1\2" * 4) for n in range(count)])
@@ -309,7 +311,7 @@ def test_answering_each_chunk_of_a_replayed_backlog_keeps_order(
 
 
 def test_more_than_the_prefetch_is_read_when_acknowledged(
-    peer: Peer, transport: Transport, session: str
+    peer: Peer, transport: ProcessTransport, session: str
 ) -> None:
     peer.put(session, *[Chunk(n, b"\0\0") for n in range(300)])
     queues = transport.open(session)
@@ -320,7 +322,7 @@ def test_more_than_the_prefetch_is_read_when_acknowledged(
     queues.close()
 
 
-def test_fifty_streams_do_not_mix(peer: Peer, transport: Transport) -> None:
+def test_fifty_streams_do_not_mix(peer: Peer, transport: ProcessTransport) -> None:
     sessions = [names.new_session_id() for _ in range(50)]
     found: dict[str, list[int]] = {}
 
@@ -350,13 +352,13 @@ def test_fifty_streams_do_not_mix(peer: Peer, transport: Transport) -> None:
         assert not peer.exists(session)
 
 
-def test_no_queue_is_said_at_once(transport: Transport) -> None:
+def test_no_queue_is_said_at_once(transport: ProcessTransport) -> None:
     with pytest.raises(QueueGone):
         transport.open(names.new_session_id())
 
 
 def test_a_queue_deleted_under_a_stream_ends_that_stream_only(
-    peer: Peer, transport: Transport, session: str
+    peer: Peer, transport: ProcessTransport, session: str
 ) -> None:
     other = names.new_session_id()
     peer.declare(other)
@@ -371,14 +373,16 @@ def test_a_queue_deleted_under_a_stream_ends_that_stream_only(
     transport.delete(other)
 
 
-def test_deleting_what_is_gone_is_harmless(peer: Peer, transport: Transport, session: str) -> None:
+def test_deleting_what_is_gone_is_harmless(
+    peer: Peer, transport: ProcessTransport, session: str
+) -> None:
     transport.delete(session)
     transport.delete(session)
     assert not peer.exists(session)
 
 
 def test_results_for_a_queue_that_is_gone_vanish(
-    peer: Peer, transport: Transport, session: str
+    peer: Peer, transport: ProcessTransport, session: str
 ) -> None:
     queues = transport.open(session)
     transport.delete(session)

@@ -1,0 +1,1 @@
+"""The worker process around the streams: start, reports, commands, drain, health."""

@@ -1,0 +1,122 @@
+"""A worker in a thread of another process: the embedded default, and tests.
+
+::
+
+    with EmbeddedWorker(WorkerSettings(broker_url="memory://", redis_url=…)) as worker:
+        worker.wait_ready(30)
+
+It installs no signal handlers (its thread is not the main one): whoever starts it stops it.
+One at a time in a process: Celery's own state is per process.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from celery import signals
+from celery.worker import WorkController, state
+
+from asr_tasks import log
+from asr_tasks.celery import app, configure
+from asr_tasks.contracts.names import direct_queue, node_name
+from asr_tasks.worker.bootstep import SPARE_THREADS
+from asr_tasks.worker.process import entry_of
+from asr_tasks.worker.settings import WorkerSettings
+
+_log = log.get("asr.worker")
+
+STOP_SECONDS = 15.0
+
+
+class EmbeddedWorker:
+    """Runs from :meth:`start` to :meth:`stop`; both return quickly but for what they wait for.
+
+    Args:
+        settings: of the worker; its health server is on `worker_health_port` (-1: none).
+    """
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="celery-worker", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns before the model is loaded."""
+        configure(self._settings)
+        state.should_stop = state.should_terminate = None
+        signals.worker_ready.connect(self._on_ready, weak=False)
+        self._thread.start()
+
+    def wait_ready(self, timeout: float) -> None:
+        """Return once it takes streams.
+
+        Raises:
+            RuntimeError: it ended instead; the cause is chained.
+            TimeoutError: it is not ready after ``timeout`` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while not self._ready.wait(0.05):
+            if not self._thread.is_alive():
+                raise RuntimeError("the worker did not start") from self._error
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the worker is not ready after {timeout} s")
+
+    def stop(self) -> None:
+        """Stop at once: streams leave, as for a successor; then the parts end."""
+        if not self._thread.is_alive():
+            return
+        from asr_tasks.streaming import running
+        from asr_tasks.streaming.running import StopReason
+
+        running.stop_all(StopReason.STALE)
+        state.should_stop = 0
+        try:
+            # The in-memory broker's loop waits up to two seconds for a message: here is one.
+            app.control.broadcast("heartbeat")
+        except Exception as error:  # then it just takes the two seconds
+            _log.debug("not woken", error=str(error))
+        self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            _log.warning("the embedded worker does not end")
+        signals.worker_ready.disconnect(self._on_ready)
+        state.should_stop = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _on_ready(self, **_: Any) -> None:
+        self._ready.set()
+
+    def _run(self) -> None:
+        name = self._settings.worker_name
+        try:
+            app.finalize()
+            app.loader.import_default_modules()
+            worker = WorkController(
+                app=app,
+                hostname=node_name(name),
+                pool_cls="threads",
+                concurrency=entry_of(self._settings).slots + SPARE_THREADS,
+                queues=[direct_queue(name)],
+                task_events=True,
+                without_mingle=True,
+                without_gossip=True,
+            )
+            worker.asr_settings = self._settings
+            worker.start()
+        except BaseException as error:
+            self._error = error
+            _log.exception("the embedded worker ended")

@@ -1,0 +1,29 @@
+"""A worker's settings, all of them with the prefix ``ASR_``."""
+
+from __future__ import annotations
+
+import socket
+
+from pydantic import Field
+
+from asr_tasks.settings import Settings
+
+
+class WorkerSettings(Settings):
+    """What a worker can be told; times in seconds."""
+
+    worker_name: str = Field(
+        default_factory=socket.gethostname,
+        description="Name of this worker; its Celery node is asr@NAME. In a StatefulSet the pod's.",
+    )
+    model: str = Field("english", description="The catalogue's name of the model it runs.")
+    slots: int = Field(0, ge=0, description="Streams at a time; 0: what the catalogue says.")
+    worker_health_host: str = Field("0.0.0.0", description="Address of /healthz and the others.")
+    worker_health_port: int = Field(
+        8081, ge=-1, le=65535, description="Port of /healthz and the others; 0: any; -1: none."
+    )
+    heartbeat: int = Field(10, ge=1, description="AMQP heartbeat of the streams' connections.")
+    drain_seconds: float = Field(
+        60.0, ge=0, description="After SIGTERM, longest wait for streams to be handed over."
+    )
+    report_seconds: float = Field(0.5, gt=0, description="Between reports to the allocator.")
