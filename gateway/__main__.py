@@ -7,14 +7,14 @@ import asyncio
 import signal
 import sys
 
-from asr_tasks.catalogue import Catalogue
-
 from asr_tasks import log
+from asr_tasks.catalogue import Catalogue
 from gateway.allocation_grpc import GrpcAllocator
 from gateway.app import start
 from gateway.bus_amqp import AmqpBus
 from gateway.sessions_store import SessionsStore
 from gateway.settings import GatewaySettings
+from gateway.stopping import stop
 
 
 def main() -> int:
@@ -40,10 +40,10 @@ def main() -> int:
 
 
 async def _serve(settings: GatewaySettings) -> None:
-    stop, hurry = asyncio.Event(), asyncio.Event()
+    leave, hurry = asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
-        (hurry if stop.is_set() else stop).set()
+        (hurry if leave.is_set() else leave).set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,12 +61,10 @@ async def _serve(settings: GatewaySettings) -> None:
         allocator=GrpcAllocator(settings.allocator_address),
         models=Catalogue.load(settings.catalogue),
     )
-    await stop.wait()
+    await leave.wait()
     waits = [asyncio.create_task(gateway.drain()), asyncio.create_task(hurry.wait())]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for task in waits:
-        task.cancel()
-    await asyncio.gather(*waits, return_exceptions=True)
+    await stop(waits)
     await gateway.close()
 
 

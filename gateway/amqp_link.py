@@ -14,6 +14,7 @@ from yarl import URL
 from asr_tasks import log
 from asr_tasks.contracts.errors import BackendDown
 from gateway.backoff import delays
+from gateway.stopping import stop
 
 CONNECT_SECONDS: Final = 5.0
 LONGEST_DELAY: Final = 2.0
@@ -93,13 +94,12 @@ class Link:
         self._closed = True
         self._up.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await stop([self._task])
 
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()
         waits = delays(0.05, LONGEST_DELAY)
-        while True:
+        while not self._closed:
             began = loop.time()
             try:
                 await self._live()

@@ -69,7 +69,10 @@ async def start(
     """Start a gateway in this event loop; it serves when this returns, whatever is up.
 
     Args:
-        bus, store, allocator: closed with the gateway.
+        settings: limits and address.
+        bus: closed with the gateway, as are store and allocator.
+        store: sessions in Redis.
+        allocator: whom to ask for workers.
         models: the catalogue: ``get(name)``, and iteration over its entries.
         metrics: where to register metrics; a fresh one unless given.
 

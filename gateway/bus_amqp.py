@@ -13,22 +13,14 @@ from pamqp.commands import Basic
 
 from asr_tasks import log
 from asr_tasks.contracts import names
-from asr_tasks.contracts.audio import AUDIO_VERSION, Chunk
+from asr_tasks.contracts.audio import Chunk
 from asr_tasks.contracts.errors import BackendDown
 from asr_tasks.contracts.results import Message
+from asr_tasks.transport import queues
+from asr_tasks.transport.wire import headers_of
 from gateway.amqp_link import Link
 from gateway.backoff import delays
 from gateway.bus import QueueGone, Sink
-
-class queues:  # noqa: N801  # until asr_tasks.transport.queues is there
-    TASK_ARGUMENTS: Final[dict[str, Any]] = {
-        "x-single-active-consumer": True,
-        "x-expires": 600_000,
-        "x-max-length-bytes": 64 << 20,
-        "x-overflow": "reject-publish",
-    }
-    RESULT_ARGUMENTS: Final[dict[str, Any]] = {"x-expires": 600_000, "x-max-length": 10_000}
-
 
 _PERSISTENT: Final = 2
 _CALL_SECONDS: Final = 10.0
@@ -43,10 +35,11 @@ class AmqpBus:
     consume.
     """
 
-    def __init__(self, url: str, name: str, *, heartbeat: int = 10, publish_seconds: float = 60.0) -> None:
-        """Args:
-        publish_seconds: how long one chunk waits for its confirmation, over however many
-            connections, before BackendDown.
+    def __init__(
+        self, url: str, name: str, *, heartbeat: int = 10, publish_seconds: float = 60.0
+    ) -> None:
+        """Connect with :meth:`start`. One chunk waits ``publish_seconds`` for its confirmation,
+        over however many connections, before BackendDown.
         """
         self._publish_seconds = publish_seconds
         self._sinks: dict[str, Sink] = {}
@@ -75,14 +68,8 @@ class AmqpBus:
         await self._call(declare)
 
     async def publish(self, session: str, chunk: Chunk) -> None:
-        headers: dict[str, Any] = {
-            names.HEADER_VERSION: AUDIO_VERSION,
-            names.HEADER_START: chunk.start,
-        }
-        if chunk.eos:
-            headers[names.HEADER_EOS] = True
         properties = Basic.Properties(
-            content_type=_CONTENT_TYPE, delivery_mode=_PERSISTENT, headers=headers
+            content_type=_CONTENT_TYPE, delivery_mode=_PERSISTENT, headers=headers_of(chunk)
         )
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._publish_seconds

@@ -24,12 +24,13 @@ class Connection:
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
         # No compression: audio does not shrink and a compressed message could unpack to anything.
-        # One byte more than the limit, so that the limit is ours to check and to explain.
+        # A little more than the limit, so that the limit is ours to check and to explain; far
+        # beyond it aiohttp closes with 1009 from the length alone, before anything is read.
         self.ws = web.WebSocketResponse(
             compress=False,
             autoping=False,
             timeout=_CLOSE_SECONDS,
-            max_msg_size=settings.max_message_bytes + 1,
+            max_msg_size=settings.max_message_bytes + 1024,
         )
         self._closing = False
 

@@ -16,6 +16,7 @@ from gateway.mailbox import Look
 from gateway.session import Session
 from gateway.sessions_store import Fenced, SessionsStore
 from gateway.settings import GatewaySettings
+from gateway.stopping import stop
 
 _LATER_SECONDS = 0.5
 _BEAT_SECONDS = 3.0
@@ -37,13 +38,16 @@ class Reconciler:
         self._sessions = sessions
         self._noted: dict[Session, int] = {}
         self._looked: dict[Session, float] = {}
+        self._tasks: list[asyncio.Task[None]] = []
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._accepting(), name="accept")
-            group.create_task(self._looking(), name="look")
-            group.create_task(self._beating(), name="beat")
+    def start(self) -> None:
+        """Begin the three loops."""
+        loops = {"accept": self._accepting, "look": self._looking, "beat": self._beating}
+        self._tasks = [asyncio.create_task(loop(), name=name) for name, loop in loops.items()]
+
+    async def close(self) -> None:
+        """End them."""
+        await stop(self._tasks)
 
     async def accept(self) -> None:
         """Note the confirmed positions that Redis does not have yet, then tell the clients."""
@@ -88,7 +92,8 @@ class Reconciler:
 
     async def _accepting(self) -> None:
         while True:
-            await asyncio.sleep(await self._quietly(self.accept) or self._settings.accept_seconds)
+            later = await self._quietly(self.accept)
+            await asyncio.sleep(later or self._settings.accept_seconds)
 
     async def _looking(self) -> None:
         loop = asyncio.get_running_loop()
@@ -98,7 +103,8 @@ class Reconciler:
 
     async def _beating(self) -> None:
         while True:
-            await asyncio.sleep(await self._quietly(self._store.beat) or _BEAT_SECONDS)
+            later = await self._quietly(self._store.beat)
+            await asyncio.sleep(later or _BEAT_SECONDS)
 
     @staticmethod
     async def _quietly(act: Callable[[], Awaitable[None]]) -> float:

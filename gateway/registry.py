@@ -20,6 +20,7 @@ from gateway.reconcile import Reconciler
 from gateway.services import Services
 from gateway.session import Outlet, Session, Start
 from gateway.sessions_store import Opening, Outcome
+from gateway.stopping import stop
 
 _log = log.get(__name__)
 
@@ -76,14 +77,13 @@ class Registry:
         self._sessions: dict[str, Session] = {}
         self._tasks: dict[Session, asyncio.Task[None]] = {}
         self._reconciler = Reconciler(services.store, services.settings, lambda: tuple(self._tasks))
-        self._reconciling: asyncio.Task[None] | None = None
         self.draining = False
         self.processed = 0
         """Sessions that ended here."""
 
     def start(self) -> None:
         """Begin the regular business."""
-        self._reconciling = asyncio.create_task(self._reconciler.run(), name="reconcile")
+        self._reconciler.start()
 
     def __iter__(self) -> Iterator[Session]:
         return iter(tuple(self._tasks))
@@ -183,12 +183,8 @@ class Registry:
         for session in self._tasks:
             session.hand_over()
         await self._wait(5.0)
-        left = list(self._tasks.values())
-        if self._reconciling is not None:
-            left.append(self._reconciling)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await stop(self._tasks.values())
+        await self._reconciler.close()
 
     async def _begin(self, start: Start, outlet: Outlet) -> Session:
         bus = self._services.bus

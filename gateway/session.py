@@ -54,6 +54,7 @@ from gateway.ingest import Ingest
 from gateway.mailbox import Batch, Look, Mailbox
 from gateway.services import Services
 from gateway.sessions_store import Fenced, View
+from gateway.stopping import stop
 
 _LOOKS_WITHOUT_TRACE: Final = 3
 """So often Redis may not know a session before it counts as lost."""
@@ -204,9 +205,7 @@ class Session:
         try:
             await self._over.wait()
         finally:
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
+            await stop(work)
             self._ingest.close()
             self._buffer.close()
             if self.state is not ClientState.CLOSED:

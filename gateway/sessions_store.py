@@ -378,10 +378,9 @@ class SessionsStore:
     @staticmethod
     async def _execute(pipeline: Any, *, raise_on_error: bool = True) -> list[Any]:
         try:
-            replies: list[Any] = await pipeline.execute(raise_on_error=raise_on_error)
+            return list(await pipeline.execute(raise_on_error=raise_on_error))
         except (RedisError, OSError) as error:
             raise BackendDown(f"Redis does not answer: {error}") from error
-        return replies
 
 
 class _Script:

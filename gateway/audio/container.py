@@ -113,6 +113,7 @@ def decode(pipe: Pipe, sink: Callable[[bytes], None]) -> bool:
     """Decode everything the pipe gives; blocks until its end.
 
     Args:
+        pipe: the container's bytes, as they come.
         sink: called with PCM16LE mono 16 kHz; may block, may raise :class:`Closed`.
 
     Returns:

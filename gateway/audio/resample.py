@@ -64,6 +64,7 @@ class Resampler:
 
         Args:
             samples: mono, int16[N], N ≥ 0.
+            last: nothing follows.
 
         Returns:
             int16[M] at 16 kHz; the total over all calls is ceil(total input · 16000 / rate).
@@ -108,6 +109,7 @@ def restart(rate: int, accepted: int) -> tuple[int, int]:
     """Where to begin so that outputs from ``accepted`` on are what they would have been.
 
     Args:
+        rate: of the input, Hz.
         accepted: samples at 16 kHz that need not be computed again.
 
     Returns:

@@ -29,6 +29,7 @@ from gateway.registry import Registry, Request
 from gateway.services import Services
 from gateway.session import ClientGone, Session
 from gateway.settings import GatewaySettings
+from gateway.stopping import stop
 
 SUCCESS: Final = 0
 NO_SPEECH: Final = 1
@@ -106,8 +107,7 @@ class _Client:
             self._registry.count_error(error)
             await self._refuse(error)
         finally:
-            silence.cancel()
-            await asyncio.gather(silence, return_exceptions=True)
+            await stop([silence])
             session.detach()
         return self._connection.ws
 
@@ -267,15 +267,13 @@ class _Board:
                 continue  # the old server ignores what status clients say
         finally:
             del self._watchers[connection]
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            await stop([sender])
         return connection.ws
 
     async def close(self) -> None:
         """Stop watching."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await stop([self._task])
 
     async def _watch(self) -> None:
         while self._watchers:

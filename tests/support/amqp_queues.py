@@ -56,3 +56,14 @@ class AmqpQueues:
                 bool(headers.get(names.HEADER_EOS, False)),
             )
         )
+
+
+async def queue_exists(url: str, queue: str) -> bool:
+    """Whether the broker has the queue."""
+    async with aiormq.connect(url) as connection:
+        channel = await connection.channel()
+        try:
+            await channel.queue_declare(queue, passive=True)
+        except aiormq.exceptions.ChannelNotFoundEntity:
+            return False
+    return True

@@ -8,6 +8,7 @@ alone, so a transcript shows every lost, doubled or altered sample.
 from __future__ import annotations
 
 import asyncio
+import traceback
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -99,6 +100,9 @@ class FakeAllocator:
             await _Stream(lease, queues, RedisSessions(self.sessions._redis), self.slow).run()
         except StaleLease:
             return
+        except Exception:
+            traceback.print_exc()
+            raise
         finally:
             await queues.close()
 

@@ -91,9 +91,12 @@ class Client:
 
     async def rest(self, within: float = 10.0) -> int | None:
         """Hear everything; the close code."""
-        async with asyncio.timeout(within):
-            while await self.hear(within) is not None:
-                continue
+        try:
+            async with asyncio.timeout(within):
+                while await self.hear(within) is not None:
+                    continue
+        except TimeoutError:
+            raise AssertionError(f"still open; heard last: {self.heard[-5:]}") from None
         return self.ws.close_code
 
     async def say(self, **message: Any) -> None:
