@@ -27,6 +27,9 @@ CLASSES: Final[dict[str, type[Any]]] = {
 """What an RNNT decoder keeps between frames; a CTC state is plain values."""
 
 
+_PLAIN: Final = frozenset((int, float, str, bool, type(None)))
+
+
 @dataclass(frozen=True, slots=True)
 class SlotCopy:
     """A stream's state at a frame boundary; plain values and arrays of its own."""
@@ -198,10 +201,13 @@ def _thawed(value: Any) -> Any:
 
 
 def _mapped(value: Any, function: Any) -> Any:
-    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+    if type(value) in (list, tuple):
+        if _PLAIN.issuperset(map(type, value)):  # token lists: this runs for each frame
+            return type(value)(value)
         return type(value)(function(item) for item in value)
     if isinstance(value, dict):
         return {key: function(item) for key, item in value.items()}
     if is_dataclass(value) and type(value) in CLASSES.values():
-        return type(value)(**{f.name: function(getattr(value, f.name)) for f in fields(value)})
+        cls: Any = type(value)
+        return cls(**{f.name: function(getattr(value, f.name)) for f in fields(value)})
     return value
