@@ -91,8 +91,8 @@ def test_audio_is_cut_into_frames_wherever_it_was_cut(engine: BatchedEngine) -> 
     with engine.open() as stream:
         assert stream.accept(audio(0, length=999)) == []
         assert stream.position == 0
-        (result,) = stream.accept(audio(1, 5, length=1002))
-        assert (result.text, stream.position) == ("2", 2000 - 1000)
+        assert [r.text for r in stream.accept(audio(1, 5, length=1002))] == ["1", "3"]
+        assert stream.position == 2000
         assert stream.accept(np.zeros(0, np.float32)) == []
 
 
