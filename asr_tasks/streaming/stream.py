@@ -62,6 +62,7 @@ class Stream:
         self._limits = limits
         self._order = Reorderer(claim.checkpoint.position)
         self._finals: list[Result] = []
+        self._partial: Message | None = None
         self._yielded = claim.checkpoint.position
         self._committer = Committer(sessions, lease, claim, self._publish, self._settle)
         self._republish(claim)
@@ -100,15 +101,19 @@ class Stream:
     def emit(self, result: Result) -> None:
         """Say something about the audio.
 
-        A partial goes out at once, and may be lost; a final goes out with the next
-        :meth:`commit`, and then cannot be.
+        A partial goes out at once (after a final: just after it), and may be lost; a final goes
+        out with the next :meth:`commit`, and then cannot be.
         """
         if result.final:
             self._finals.append(result)
             return
         index = self._committer.segments + self._committer.pending + len(self._finals)
         message = Message(Kind.PARTIAL, self._lease.epoch, result=result, index=index)
-        self._queues.publish(message, confirm=False)
+        if self._finals:
+            # The gateway can place a partial only after the final that it follows.
+            self._partial = message
+        else:
+            self._queues.publish(message, confirm=False)
 
     def commit(self, checkpoint: Checkpoint | None = None) -> None:
         """Make the finals emitted so far, and the position, permanent.
@@ -125,7 +130,11 @@ class Stream:
         """
         self._committer.add(self._finals, checkpoint or Checkpoint(self._yielded))
         self._finals = []
-        if self._committer.flush() and self._drain_since is not None:
+        flushed = self._committer.flush()
+        if self._partial is not None:
+            self._queues.publish(self._partial, confirm=False)
+            self._partial = None
+        if flushed and self._drain_since is not None:
             raise HandOver
 
     def drain_out(self) -> None:

@@ -64,6 +64,18 @@ def test_finals_are_not_said_before_they_are_committed():
     assert store.transcript(lease.session) == ""
 
 
+def test_a_partial_said_after_a_final_comes_after_it():
+    def body(stream: Stream) -> None:
+        for chunk in stream:
+            stream.emit(Result(f"final {chunk.start}", final=True))
+            stream.emit(Result(f"partial {chunk.end}"))
+            stream.commit()
+
+    run = run_stream(body, chunks_of(PCM))
+    said = [(m.kind, m.index) for m in run.messages if m.kind in (Kind.PARTIAL, Kind.FINAL)]
+    assert said == sorted(said, key=lambda m: (m[1], m[0] is Kind.FINAL))
+
+
 def test_shuffled_and_repeated_deliveries_change_nothing():
     chunks = chunks_of(PCM) + chunks_of(PCM, 0.07)
     random.Random(1).shuffle(chunks)
