@@ -16,12 +16,17 @@ app.config_from_object("celeryconfig")
 def configure(settings: Settings) -> None:
     """Use these servers instead of the environment's: for a worker inside another process.
 
-    To be called before the app is used for anything.
+    What the app held to other servers is closed; nothing may be using it.
     """
     import celeryconfig
+    from kombu import pools
 
     app.conf.update(celeryconfig.servers(settings))
-    app.pool.force_close_all()
+    pools.reset()
+    app._pool = None
+    app.amqp._producer_pool = None
+    app._backend_cache = None
+    app._local.__dict__.clear()
 
 
 def _add_worker_parts() -> None:

@@ -35,7 +35,7 @@ class EmbeddedWorker:
     """Runs from :meth:`start` to :meth:`stop`; both return quickly but for what they wait for.
 
     Args:
-        settings: of the worker; its health server is on `worker_health_port` (-1: none).
+        settings: of the worker; `worker_http` empty: no health server.
     """
 
     def __init__(self, settings: WorkerSettings) -> None:

@@ -24,14 +24,14 @@ class Health:
     """Serves them until closed.
 
     Args:
-        host: address to listen on.
-        port: 0 for any free one.
+        address: host:port to listen on; port 0: any free one.
         checks: what being ready means, by name.
     """
 
-    def __init__(self, host: str, port: int, checks: Mapping[str, Check]) -> None:
+    def __init__(self, address: str, checks: Mapping[str, Check]) -> None:
         handler = type("Handler", (_Handler,), {"checks": dict(checks)})
-        self._server = ThreadingHTTPServer((host, port), handler)
+        host, _, port = address.rpartition(":")
+        self._server = ThreadingHTTPServer((host, int(port)), handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.2}, name="health"

@@ -97,7 +97,7 @@ class StreamProcess:
                 socket_connect_timeout=PROBE_SECONDS,
             )
             parts.callback(probe.close)
-            if settings.worker_health_port >= 0:
+            if settings.worker_http:
                 checks = {
                     "model": lambda: "" if self._condition.state != pb.STARTING else "loading",
                     "leaving": lambda: "draining" if self.drain.asked else "",
@@ -105,7 +105,7 @@ class StreamProcess:
                     "redis": lambda: _answers(probe),
                     "allocator": lambda: "" if self._registry.attached else "not attached",
                 }
-                health = Health(settings.worker_health_host, settings.worker_health_port, checks)
+                health = Health(settings.worker_http, checks)
                 health.start()
                 parts.callback(health.close)
                 self.health_port = health.port

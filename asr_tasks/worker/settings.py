@@ -18,9 +18,10 @@ class WorkerSettings(Settings):
     )
     model: str = Field("english", description="The catalogue's name of the model it runs.")
     slots: int = Field(0, ge=0, description="Streams at a time; 0: what the catalogue says.")
-    worker_health_host: str = Field("0.0.0.0", description="Address of /healthz and the others.")
-    worker_health_port: int = Field(
-        8081, ge=-1, le=65535, description="Port of /healthz and the others; 0: any; -1: none."
+    worker_http: str = Field(
+        "0.0.0.0:8081",
+        pattern=r"^(.+:\d+)?$",
+        description="host:port of /healthz, /readyz, /metrics; port 0: any; empty: none.",
     )
     heartbeat: int = Field(10, ge=1, description="AMQP heartbeat of the streams' connections.")
     drain_seconds: float = Field(
