@@ -145,7 +145,9 @@ class FakeWorker:
         """What the body does last (finish.lua, in short), and then it returns."""
         await self.store.redis.delete(names.session_key(session))
         await self.store.redis.srem(names.SESSIONS_KEY, session)
-        await self.store.redis.set(names.result_key(session), f'{{"id":"{session}","state":"done"}}')
+        await self.store.redis.set(
+            names.result_key(session), f'{{"id":"{session}","state":"done"}}'
+        )
         self.leave(session)
 
     def leave(self, session: str) -> None:

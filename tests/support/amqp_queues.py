@@ -10,17 +10,18 @@ from aiormq.abc import AbstractConnection, DeliveredMessage
 from asr_tasks.contracts import names
 from asr_tasks.contracts.audio import Chunk
 from asr_tasks.contracts.results import Message
+from asr_tasks.transport.wire import chunk_from
 
 
 class AmqpQueues:
-    """One connection per session; acknowledges everything read so far."""
+    """One connection per session."""
 
     def __init__(self, connection: AbstractConnection, channel: object, session: str) -> None:
         self._connection = connection
         self._channel = channel
         self._session = session
         self._chunks: asyncio.Queue[Chunk] = asyncio.Queue()
-        self._last = 0
+        self._tags: list[tuple[int, int]] = []
 
     @classmethod
     async def open(cls, url: str, session: str) -> AmqpQueues:
@@ -39,23 +40,20 @@ class AmqpQueues:
             message.to_bytes(), routing_key=names.result_queue(self._session)
         )
 
-    async def ack_all(self) -> None:
-        if self._last:
-            await self._channel.basic_ack(self._last, multiple=True)
+    async def ack_until(self, position: int) -> None:
+        due = [tag for end, tag in self._tags if end <= position]
+        self._tags = [(end, tag) for end, tag in self._tags if end > position]
+        for tag in due:
+            await self._channel.basic_ack(tag)
 
     async def close(self) -> None:
         await self._connection.close()
 
     async def _deliver(self, message: DeliveredMessage) -> None:
         headers = message.header.properties.headers or {}
-        self._last = message.delivery.delivery_tag
-        self._chunks.put_nowait(
-            Chunk(
-                int(headers[names.HEADER_START]),
-                bytes(message.body),
-                bool(headers.get(names.HEADER_EOS, False)),
-            )
-        )
+        chunk = chunk_from(headers, bytes(message.body))
+        self._tags.append((chunk.end, message.delivery.delivery_tag))
+        self._chunks.put_nowait(chunk)
 
 
 async def queue_exists(url: str, queue: str) -> bool:

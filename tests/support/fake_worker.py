@@ -43,7 +43,7 @@ class WorkerQueues(Protocol):
 
     async def receive(self) -> Chunk: ...
     async def publish(self, message: Message) -> None: ...
-    async def ack_all(self) -> None: ...
+    async def ack_until(self, position: int) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -165,7 +165,7 @@ class _Stream:
             ended=False,
         )
         await self._say(Kind.FINAL, index=index, result=result)
-        await self._queues.ack_all()
+        await self._queues.ack_until(self._committed)
 
     async def _end(self) -> None:
         if self._audio:
@@ -174,7 +174,7 @@ class _Stream:
         ending = Ending("done", duration, "eos")
         segments = await asyncio.to_thread(self._sessions.finish, self._lease, ending)
         await self._say(Kind.END, segments=segments, duration=duration, reason="eos")
-        await self._queues.ack_all()
+        await self._queues.ack_until(self._committed)
 
     async def _say(self, kind: Kind, **fields: object) -> None:
         await self._queues.publish(Message(kind, self._lease.epoch, **fields))  # type: ignore[arg-type]

@@ -11,12 +11,12 @@ from asr_tasks.transport.inprocess import InProcessBroker, QueueMissing
 
 
 class MemoryQueues:
-    """Reads and acknowledges everything so far; one per session."""
+    """One per session."""
 
     def __init__(self, broker: InProcessBroker, session: str) -> None:
         self._broker, self._session = broker, session
         self._chunks: asyncio.Queue[Chunk] = asyncio.Queue()
-        self._tags: list[int] = []
+        self._tags: list[tuple[int, int]] = []
         self._consumer = broker.consume(
             names.task_queue(session), self._deliver, on_deleted=lambda: None, prefetch=256
         )
@@ -34,13 +34,13 @@ class MemoryQueues:
         except QueueMissing:
             return
 
-    async def ack_all(self) -> None:
-        tags, self._tags = self._tags, []
-        self._consumer.ack(tags)
+    async def ack_until(self, position: int) -> None:
+        self._consumer.ack([tag for end, tag in self._tags if end <= position])
+        self._tags = [(end, tag) for end, tag in self._tags if end > position]
 
     async def close(self) -> None:
         self._consumer.close()
 
     def _deliver(self, chunk: Chunk, tag: int, again: bool) -> None:
-        self._tags.append(tag)
+        self._tags.append((chunk.end, tag))
         self._chunks.put_nowait(chunk)
