@@ -8,7 +8,6 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 
-from asr_tasks.catalogue import Catalogue
 from pydantic import ValidationError
 
 from allocator.dispatcher import CeleryDispatcher, producer_app
@@ -19,6 +18,7 @@ from allocator.server import serve
 from allocator.settings import AllocatorSettings, MonitorSettings, ServerSettings
 from allocator.store import Store
 from asr_tasks import log
+from asr_tasks.catalogue import Catalogue
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -55,9 +55,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
 async def test_the_lowest_ordinal_with_a_free_slot_is_taken(store):
     for ordinal in (10, 2, 0):
         await FakeWorker(store, f"worker-english-{ordinal}", slots=2).ready()
-    taken = [
-        (await store.allocate(await open_session(store), "english")).worker for _ in range(6)
-    ]
+    taken = [(await store.allocate(await open_session(store), "english")).worker for _ in range(6)]
     assert [name.rsplit("-")[-1] for name in taken] == ["0", "0", "2", "2", "10", "10"]
 
 
@@ -90,8 +88,7 @@ async def test_waiting_is_by_priority_and_then_arrival(store):
     order = [(0, "a"), (5, "b"), (0, "c"), (-9, "d"), (9, "e"), (5, "f")]
     sessions = {name: await open_session(store, priority=p) for p, name in order}
     places = {
-        name: (await store.allocate(session, "english")).place
-        for name, session in sessions.items()
+        name: (await store.allocate(session, "english")).place for name, session in sessions.items()
     }
     assert places == {"a": 1, "b": 1, "c": 3, "d": 4, "e": 1, "f": 3}
     await FakeWorker(store, "worker-0", slots=10).ready()
@@ -112,9 +109,7 @@ async def test_a_newcomer_does_not_overtake_those_who_wait(store):
 
 async def test_a_session_that_lost_its_worker_goes_before_newcomers_of_its_priority(store):
     worker = await FakeWorker(store, "worker-0").ready()
-    moved, urgent, usual = [
-        await open_session(store, priority=priority) for priority in (0, 1, 0)
-    ]
+    moved, urgent, usual = [await open_session(store, priority=priority) for priority in (0, 1, 0)]
     await worker.claim(await store.allocate(moved, "english"))
     for session in (usual, urgent):
         await store.allocate(session, "english")
@@ -207,9 +202,7 @@ async def test_a_stray_body_uses_its_slot_until_it_is_gone(store):
 
 
 async def test_tries_without_a_commit_are_bounded(store):
-    workers = {
-        name: await FakeWorker(store, name).ready() for name in ("worker-0", "worker-1")
-    }
+    workers = {name: await FakeWorker(store, name).ready() for name in ("worker-0", "worker-1")}
     session = await open_session(store, committed=16_000, client="bob")
     answer = await store.allocate(session, "english")
     epochs = []

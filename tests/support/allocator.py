@@ -1,4 +1,4 @@
-"""What allocator tests share: stores on every kind of server, opened sessions, pretended workers."""
+"""What allocator tests share: stores on every server, opened sessions, pretended workers."""
 
 from __future__ import annotations
 
