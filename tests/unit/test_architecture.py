@@ -24,7 +24,11 @@ LONG_FILES = {
     "gateway/session.py": "the session's one state machine",
     "gateway/sessions_store.py": "every Redis access of the gateway",
 }
-READS_THE_ENVIRONMENT = {"asr_tasks/settings.py"}
+TOUCHES_THE_ENVIRONMENT = {
+    "asr_tasks/settings.py": "reads it",
+    "asr_tasks/worker/__main__.py": "sets what the celery command it becomes will read",
+    "asr_tasks/catalogue.py": "asks the hub client's own variables where its cache is",
+}
 KEY = re.compile(r"^asr:[a-z<]")
 
 
@@ -77,7 +81,7 @@ def test_only_the_settings_read_the_environment() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     }
-    assert readers <= READS_THE_ENVIRONMENT
+    assert readers <= TOUCHES_THE_ENVIRONMENT.keys()
 
 
 def test_every_key_that_contracts_make_is_described_there() -> None:
