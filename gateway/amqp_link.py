@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
@@ -20,8 +21,12 @@ CONNECT_SECONDS: Final = 5.0
 LONGEST_DELAY: Final = 2.0
 """Stated maximum between two tries to connect, seconds."""
 _CLOSE_SECONDS: Final = 2.0
+_STABLE_SECONDS: Final = 5.0
+"""A connection that lived so long was a good one: the next loss starts anew."""
 
 _log = log.get(__name__)
+# It reports each refused connection as an error of its own; the supervisor says what matters.
+logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
 
 
 class Link:
@@ -99,6 +104,7 @@ class Link:
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()
         waits = delays(0.05, LONGEST_DELAY)
+        lost = True
         while not self._closed:
             began = loop.time()
             try:
@@ -114,12 +120,13 @@ class Link:
                 reason = f"{type(error).__name__}: {error}"
             else:
                 reason = "the connection was closed"
-            if loop.time() - began > 5.0:
-                waits = delays(0.05, LONGEST_DELAY)
+            if loop.time() - began > _STABLE_SECONDS:
+                waits, lost = delays(0.05, LONGEST_DELAY), True
             delay = next(waits)
-            _log.warning(
-                "RabbitMQ is away, trying again", link=self._name, reason=reason, delay=delay
-            )
+            # Once is news; that it is still so is not.
+            tell = _log.warning if lost else _log.debug
+            lost = False
+            tell("RabbitMQ is away, trying again", link=self._name, reason=reason, delay=delay)
             await asyncio.sleep(delay)
 
     async def _live(self) -> None:

@@ -62,6 +62,8 @@ class Delivery:
             return
         self.wants_look = False
         yield from self._finals(segments)
+        if self.over:
+            return
         match found:
             case View():
                 self._epoch = max(self._epoch, found.epoch)

@@ -193,6 +193,7 @@ async def test_no_confirmed_chunk_is_lost_with_the_broker(rabbitmq: Server) -> N
     starts: set[int] = set()
     while len(starts) < 400:
         starts.add((await asyncio.wait_for(worker.receive(), 10)).start)
+        await worker.ack_until(max(starts))
     assert starts == {number * 1600 for number in range(400)}
     await worker.publish(partial_result("back"))  # the consumer came back by itself
     await eventually_async(lambda: heard == [partial_result("back")], within=10.0)
