@@ -63,7 +63,8 @@ enable_utc = True
 def servers(settings: Settings) -> dict[str, Any]:
     """The settings that depend on where the servers are."""
     return {
-        "broker_url": settings.broker_url,
+        # kombu's in-memory broker is one per process whatever its name, and warns without one.
+        "broker_url": "memory://localhost/" if settings.embedded else settings.broker_url,
         "result_backend": settings.redis_url,
         # kombu's in-memory broker polls, once a second unless told otherwise.
         "broker_transport_options": {"polling_interval": 0.005} if settings.embedded else {},

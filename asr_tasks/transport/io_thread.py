@@ -73,6 +73,7 @@ class IoThread:
         self._posted: deque[Callable[[], None]] = deque()
         self._closing = False
         self._backoff = Backoff()
+        self._away = False
         self.connected = False
         self._thread = threading.Thread(target=self._run, name=f"amqp-{name}", daemon=True)
 
@@ -121,6 +122,7 @@ class IoThread:
         self.connected = True
         CONNECTED.labels(self._name).set(1)
         self._backoff.reset()
+        self._away = False
         _log.info("broker connected", connection=self._name)
         poll = select.poll()
         poll.register(connection.sock, select.POLLIN)
@@ -145,7 +147,10 @@ class IoThread:
     def _wait(self, seconds: float, error: Exception | None) -> None:
         """Sit out a backoff; posted functions run meanwhile."""
         if error is not None:
-            _log.info("broker not there", url=masked(self._url), error=str(error))
+            # Several tries a second: the first of a series is worth a line.
+            level = _log.debug if self._away else _log.warning
+            level("broker not there", url=masked(self._url), error=str(error))
+            self._away = True
         until = time.monotonic() + seconds
         while not self._closing and (left := until - time.monotonic()) > 0:
             select.select([self._waker], [], [], left)

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from celery import signals
+from celery.app.trace import setup_worker_optimizations
 from celery.worker import WorkController, state
 
 from asr_tasks import log
@@ -29,6 +30,14 @@ from asr_tasks.worker.settings import WorkerSettings
 _log = log.get("asr.worker")
 
 STOP_SECONDS = 15.0
+
+
+class _Worker(WorkController):  # type: ignore[misc]  # Celery ships no types
+    """Celery's worker without its command line."""
+
+    def on_consumer_ready(self, consumer: Any) -> None:
+        """Say what the command line's worker says."""
+        signals.worker_ready.send(sender=consumer)
 
 
 class EmbeddedWorker:
@@ -103,9 +112,11 @@ class EmbeddedWorker:
     def _run(self) -> None:
         name = self._settings.worker_name
         try:
-            app.finalize()
+            # As the command line does. Makes this app the default one of every thread, without
+            # which the pool's threads would trace tasks under an app of Celery's own making.
+            setup_worker_optimizations(app, node_name(name))
             app.loader.import_default_modules()
-            worker = WorkController(
+            worker = _Worker(
                 app=app,
                 hostname=node_name(name),
                 pool_cls="threads",
