@@ -22,11 +22,16 @@ class Delivery:
         self.next_segment = next_segment
         self.wants_look = False
         """Whether Redis has to be asked soon: something is missing or the stream has ended."""
-        self.over = False
+        self._over = False
         self._epoch = 0
         self._partial = ""
         self._state: StateChanged | None = None
         self._end: Done | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the last event was told."""
+        return self._over
 
     def message(self, message: Message) -> Iterator[Event]:
         """A message from the result queue."""
@@ -73,7 +78,7 @@ class Delivery:
                 self._end = Done(len(found.segments), found.duration, found.reason)
                 yield from self._finish()
             case Outcome():
-                self.over = True
+                self._over = True
                 yield Failed(found.code, found.message)
 
     def _finals(self, segments: Iterable[Segment]) -> Iterator[Event]:
@@ -92,7 +97,7 @@ class Delivery:
         if self.over or self._end is None:
             return
         if self.next_segment >= self._end.segments:
-            self.over = True
+            self._over = True
             yield self._end
         else:
             self.wants_look = True

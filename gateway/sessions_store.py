@@ -353,7 +353,7 @@ class SessionsStore:
         return Outcome.from_json(raw[2]) if raw[2] else None
 
     async def _run(self, name: str, keys: list[str], arguments: list[Any]) -> list[Any]:
-        reply = (await self._run_many(name, [(keys, arguments)]))[0]
+        reply: list[Any] | Exception = (await self._run_many(name, [(keys, arguments)]))[0]
         if isinstance(reply, Exception):
             raise reply
         return reply

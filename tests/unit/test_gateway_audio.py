@@ -146,7 +146,8 @@ def test_caps(text: str | None, want: Source) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("audio/pcm;rate=x", None, None, None), (None, "mp3", None, None), ("text/plain",) + (None,) * 3,
+    [("audio/pcm;rate=x", None, None, None), (None, "mp3", None, None),
+     ("text/plain", None, None, None),
      ("audio/wav", None, "8000", None), ("audio/wav", "s16le", None, None), (None, None, "1", None),
      (None, None, None, "9")],
 )  # fmt: skip
