@@ -1,0 +1,1 @@
+"""The `asr` command: run the system, stream to it, look at it."""

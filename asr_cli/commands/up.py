@@ -1,0 +1,66 @@
+"""`asr up`: the whole system in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import click
+
+from asr_cli.embedded import DEFAULT_PORT, MEMORY, Choice, running
+from asr_tasks import log
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the gateway.")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, help="Its port; 0: any.")
+@click.option("--model", default="english", show_default=True, help="See `asr models`.")
+@click.option("--slots", default=0, help="Streams at a time; 0: what the catalogue says.")
+@click.option(
+    "--broker", default=MEMORY, show_default=True, help="amqp://… to use a real RabbitMQ."
+)
+@click.option("--redis", default="", help="redis://… to use a real Redis.  [default: embedded]")
+@click.option(
+    "--allocator-port", default=50051, show_default=True, help="Of gRPC, for `asr workers`; 0: any."
+)
+@click.option("--catalogue", default="", help="A model catalogue file of your own.")
+@click.option("--verbose", is_flag=True, help="Log what the parts say, too.")
+def up(
+    host: str,
+    port: int,
+    model: str,
+    slots: int,
+    broker: str,
+    redis: str,
+    allocator_port: int,
+    catalogue: str,
+    verbose: bool,
+) -> None:
+    """Run the whole system until Ctrl-C: gateway, allocator, monitor and a worker.
+
+    \b
+    asr up                                     no server needed
+    asr up --port 9000 --slots 4
+    asr up --broker amqp://guest:guest@127.0.0.1:5672// --redis redis://127.0.0.1:6379/0
+
+    Open the gateway's address in a browser for a page to try it; stream to it with `asr stream`.
+    """
+    if broker != MEMORY and not redis:
+        raise click.UsageError("--broker needs --redis: other processes must find the sessions")
+    log.configure("DEBUG" if verbose else "INFO")
+    allocator = f"127.0.0.1:{allocator_port}"
+    choice = Choice(broker, redis, host, port, model, slots, catalogue, allocator)
+    asyncio.run(_up(choice))
+
+
+async def _up(choice: Choice) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    logger = log.get("asr.up")
+    logger.info("starting", model=choice.model, broker=choice.broker)
+    async with running(choice) as system:
+        logger.info("ready", url=system.url, allocator=system.allocator, redis=system.redis)
+        await stop.wait()
+        logger.info("stopping")

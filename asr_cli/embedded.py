@@ -1,0 +1,170 @@
+"""The whole system in one process: what `asr up` and `asr demo` run.
+
+With ``memory://`` nothing outside is needed: session queues and Celery's dispatch live in this
+process, Redis is fakeredis (its Lua and pub/sub included) behind a loopback port, so that every
+client of it works unchanged. With real URLs the same parts use real servers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from allocator.dispatcher import CeleryDispatcher, producer_app
+from allocator.models import CatalogueModels
+from allocator.monitor import Monitor
+from allocator.server import serve
+from allocator.settings import MonitorSettings, ServerSettings
+from allocator.store import Store
+from asr_cli.embedded_redis import embedded_redis
+from asr_tasks import log
+from asr_tasks.catalogue import Catalogue
+from gateway.allocation_grpc import GrpcAllocator
+from gateway.app import start as start_gateway
+from gateway.bus import SessionBus
+from gateway.bus_amqp import AmqpBus
+from gateway.bus_inprocess import InProcessBus
+from gateway.sessions_store import SessionsStore
+from gateway.settings import GatewaySettings
+
+_log = log.get("asr.up")
+
+MEMORY = "memory://"
+GATEWAY = "embedded"
+DEFAULT_PORT = 8080
+READY_SECONDS = 120.0
+DRAIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to run.
+
+    Attributes:
+        broker: AMQP URL, or ``memory://``.
+        redis: Redis URL; empty: the embedded one.
+        host, port: of the gateway; port 0: any free one.
+        model: the catalogue's name.
+        slots: streams at a time; 0: what the catalogue says.
+        catalogue: path of a catalogue file; empty: the packaged one.
+        allocator: host:port of its gRPC server, for `asr workers` and the like; port 0: any.
+    """
+
+    broker: str = MEMORY
+    redis: str = ""
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    model: str = "english"
+    slots: int = 0
+    catalogue: str = ""
+    allocator: str = "127.0.0.1:0"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where it can be reached."""
+
+    url: str
+    allocator: str
+    redis: str
+
+
+@contextlib.asynccontextmanager
+async def running(choice: Choice) -> AsyncIterator[Running]:
+    """The system for as long as the block lasts; it is ready when the block begins.
+
+    Raises:
+        UnknownModel, ModelUnavailable: the model cannot be served.
+        OSError: the port is taken, or a server given by URL does not answer.
+    """
+    Catalogue.load(choice.catalogue).get(choice.model).check()
+    async with AsyncExitStack() as stack:
+        redis_url = choice.redis or stack.enter_context(embedded_redis())
+        shared = {
+            "broker_url": choice.broker,
+            "redis_url": redis_url,
+            "catalogue": choice.catalogue or None,
+        }
+        catalogue = Catalogue.load(choice.catalogue)
+        server = ServerSettings.load(
+            **shared, allocator_listen=choice.allocator, allocator_http=""
+        )
+        store = Store.connect(redis_url, result_expires=server.result_expires)
+        stack.push_async_callback(store.close)
+        dispatcher = CeleryDispatcher(producer_app(choice.broker))
+        stack.push_async_callback(dispatcher.close)
+        allocator = await serve(server, store, dispatcher, CatalogueModels(catalogue, store))
+        stack.push_async_callback(allocator.close)
+        # Loading the model takes seconds in its thread; everything else starts beside it.
+        worker = await stack.enter_async_context(_worker(choice, shared, allocator.address))
+        monitor = Monitor(MonitorSettings.load(**shared, monitor_http=""), store, dispatcher)
+        watching = asyncio.create_task(monitor.run(), name="monitor")
+        stack.push_async_callback(_end, monitor, watching)
+        settings = GatewaySettings.load(
+            **shared,
+            host=choice.host,
+            port=choice.port,
+            gateway_name=GATEWAY,
+            default_model=choice.model,
+            allocator_address=allocator.address,
+        )
+        gateway = await start_gateway(
+            settings,
+            bus=_bus(settings),
+            store=SessionsStore.connect(redis_url, GATEWAY, settings.result_expires),
+            allocator=GrpcAllocator(allocator.address),
+            models=catalogue,
+        )
+        stack.push_async_callback(gateway.close)
+        await worker
+        yield Running(f"http://{gateway.host}:{gateway.port}", allocator.address, redis_url)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await gateway.drain()
+
+
+@contextlib.asynccontextmanager
+async def _worker(
+    choice: Choice, shared: dict[str, str | None], allocator: str
+) -> AsyncIterator[asyncio.Task[None]]:
+    """A Celery worker in a thread; gives a task that ends once it takes streams."""
+    # Not at the top: Celery is slow to import, and `asr stream` needs none of it.
+    from asr_tasks.worker.embedded import EmbeddedWorker
+    from asr_tasks.worker.settings import WorkerSettings
+
+    settings = WorkerSettings.load(
+        **shared,
+        worker_name=f"{choice.model}-0",
+        model=choice.model,
+        slots=choice.slots,
+        allocator_address=allocator,
+        worker_health_port=-1,
+    )
+    worker = EmbeddedWorker(settings)
+    worker.start()
+    ready = asyncio.create_task(asyncio.to_thread(worker.wait_ready, READY_SECONDS))
+    try:
+        yield ready
+    finally:
+        await asyncio.to_thread(worker.stop)
+        ready.cancel()
+        await asyncio.gather(ready, return_exceptions=True)
+
+
+async def _end(monitor: Monitor, watching: asyncio.Task[None]) -> None:
+    await monitor.close()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+def _bus(settings: GatewaySettings) -> SessionBus:
+    if settings.embedded:
+        return InProcessBus.connect(settings.broker_url, publish_seconds=settings.broker_seconds)
+    return AmqpBus(
+        settings.broker_url,
+        settings.gateway_name,
+        heartbeat=settings.heartbeat,
+        publish_seconds=settings.broker_seconds,
+    )
