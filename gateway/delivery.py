@@ -63,12 +63,14 @@ class Delivery:
 
     def look(self, found: View | Outcome | None, segments: Iterable[Segment]) -> Iterator[Event]:
         """What Redis says about the session (and its finals from ``next_segment`` on)."""
-        if self.over:
+        if self._over:
             return
         self.wants_look = False
         yield from self._finals(segments)
-        if self.over:
-            return
+        if not self.over:
+            yield from self._stand_of(found)
+
+    def _stand_of(self, found: View | Outcome | None) -> Iterator[Event]:
         match found:
             case View():
                 self._epoch = max(self._epoch, found.epoch)

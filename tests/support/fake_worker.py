@@ -124,8 +124,8 @@ class _Stream:
         self._segments = claim.segments
         self._audio = b""
         await self._say(Kind.WORKING, worker=self._lease.worker)
-        while not await self._step(await self._queues.receive()):
-            await asyncio.sleep(self._slow)  # noqa: ASYNC110 - it pretends to work
+        while not await self._step(await self._queues.receive()):  # noqa: ASYNC110
+            await asyncio.sleep(self._slow)
 
     async def _step(self, chunk: Chunk) -> bool:
         if chunk.eos and chunk.start <= self._position:
