@@ -11,6 +11,7 @@ import redis
 from asr_tasks import log, recognizers
 from asr_tasks.catalogue import Catalogue, Entry
 from asr_tasks.rpc import worker_manager_pb2 as pb
+from asr_tasks.state.scripts import source
 from asr_tasks.state.sessions import RedisSessions
 from asr_tasks.streaming.drive import Environment
 from asr_tasks.streaming.limits import Limits
@@ -97,6 +98,10 @@ class StreamProcess:
                 socket_connect_timeout=PROBE_SECONDS,
             )
             parts.callback(probe.close)
+            if settings.embedded:
+                # The in-process Redis closes a connection after any error, NOSCRIPT too.
+                for script in ("claim", "commit", "finish"):
+                    probe.script_load(source("asr_tasks.state", script))
             if settings.worker_http:
                 checks = {
                     "model": lambda: "" if self._condition.state != pb.STARTING else "loading",
