@@ -125,9 +125,7 @@ def described(event: Event) -> Text | None:
             place = f", {event.position} in the queue" if event.position else ""
             return Text(f"waiting for a worker{place}", style="yellow")
         case Reconnecting():
-            return Text(
-                f"{event.reason}: trying again in {event.delay:.1f} s", style="yellow"
-            )
+            return Text(f"{event.reason}: trying again in {event.delay:.1f} s", style="yellow")
         case Warned():
             return Text(event.message, style="yellow")
         case Done():

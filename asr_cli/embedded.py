@@ -89,9 +89,7 @@ async def running(choice: Choice) -> AsyncIterator[Running]:
             "catalogue": choice.catalogue or None,
         }
         catalogue = Catalogue.load(choice.catalogue)
-        server = ServerSettings.load(
-            **shared, allocator_listen=choice.allocator, allocator_http=""
-        )
+        server = ServerSettings.load(**shared, allocator_listen=choice.allocator, allocator_http="")
         store = Store.connect(redis_url, result_expires=server.result_expires)
         stack.push_async_callback(store.close)
         dispatcher = CeleryDispatcher(producer_app(choice.broker))

@@ -21,7 +21,8 @@ STOP_SECONDS = 2.0
 
 class _Handler(TCPFakeRequestHandler):  # type: ignore[misc]  # fakeredis ships no types
     """Answers an error with an error, as Redis does; the original hangs up after one, and a
-    script that is not loaded yet (NOSCRIPT) is an everyday error."""
+    script that is not loaded yet (NOSCRIPT) is an everyday error.
+    """
 
     def setup(self) -> None:
         super().setup()

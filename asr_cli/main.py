@@ -44,7 +44,7 @@ class _Lazy(click.Group):
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="asr-stream-tasks")
 def cli() -> None:
-    """Live speech recognition: stream audio in, get text out while people are still talking.
+    r"""Live speech recognition: stream audio in, get text out while people are still talking.
 
     \b
     Try it on this machine, with no server:   asr demo

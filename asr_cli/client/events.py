@@ -26,7 +26,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The session is ``waiting`` (at ``position``), ``assigned``, ``streaming`` or ``finishing``."""
+    """``waiting`` (at ``position`` in the queue), ``assigned``, ``streaming`` or ``finishing``."""
 
     state: str
     position: int | None = None

@@ -72,7 +72,8 @@ class StreamingClient:
         self._unsent = Unsent(KEPT_BYTES)
         self._events: asyncio.Queue[Event | BaseException] = asyncio.Queue(EVENTS)
         self._next_segment = 0
-        self._connected_at: float | None = None
+        self._connected_at = 0.0
+        """When the present connection was greeted; 0: it was not."""
         self._runner: asyncio.Task[None] | None = None
 
     @property
@@ -127,13 +128,13 @@ class StreamingClient:
     async def _until_done(self, http: aiohttp.ClientSession) -> None:
         attempt, delay, lost_at = 0, FIRST_DELAY, time.monotonic()
         while True:
-            self._connected_at = None
+            self._connected_at = 0.0
             try:
                 await self._connect(http)
                 return
             except (_Broken, aiohttp.ClientError, OSError, TimeoutError) as error:
                 now = time.monotonic()
-                if self._connected_at is not None:
+                if self._connected_at:
                     lost_at = now
                     if now - self._connected_at > STABLE_SECONDS:
                         attempt, delay = 0, FIRST_DELAY

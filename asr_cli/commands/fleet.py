@@ -51,7 +51,9 @@ def models(allocator: str | None, machine: bool, catalogue: str | None) -> None:
             {
                 "name": entry.name,
                 "language": entry.language,
-                "latency": f"{(entry.att_context[1] + 1) * 0.08:.2f} s" if entry.att_context else "",
+                "latency": f"{(entry.att_context[1] + 1) * 0.08:.2f} s"
+                if entry.att_context
+                else "",
                 "installed": entry.available,
                 "workers": live.workers,
                 "slots": f"{live.used}/{live.slots}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import click
 from rich.console import Console
@@ -20,7 +21,10 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 @click.argument("source", required=False, metavar="[FILE|-]")
 @click.option("--mic", is_flag=True, help="Speak into the default microphone instead of a file.")
 @click.option(
-    "--url", "urls", multiple=True, metavar="URL",
+    "--url",
+    "urls",
+    multiple=True,
+    metavar="URL",
     help=f"A gateway; may be given several times, any of them will do.  [default: {DEFAULT_URL}]",
 )
 @click.option("--model", default="english", show_default=True, help="See `asr models`.")
@@ -48,7 +52,7 @@ def stream(
     partials: bool,
     session: str,
 ) -> None:
-    """Send audio to a gateway and show the words as they are recognised.
+    r"""Send audio to a gateway and show the words as they are recognised.
 
     FILE is anything FFmpeg reads (wav, flac, mp3, ogg/opus, m4a, video too), of any rate and
     number of channels; - is standard input. A connection that breaks is made again, to any of the
@@ -67,8 +71,11 @@ def stream(
         raise click.UsageError("give a FILE, or - for standard input, or --mic")
     pieces = audio.microphone() if mic else audio.read(str(source), rate=rate, channels=channels)
     console = Console(highlight=False, soft_wrap=True)
-    parameters = {
-        "language": language, "client": client, "priority": priority, "partials": partials,
+    parameters: dict[str, Any] = {
+        "language": language,
+        "client": client,
+        "priority": priority,
+        "partials": partials,
     }
     with choose(console, machine=machine, partials=partials) as display:
         work = _stream(
