@@ -45,9 +45,9 @@ class _Container:
         from testcontainers.core.container import DockerContainer
 
         self.port = free_port()
-        self._container: Any = DockerContainer(image).with_bind_ports(
-            f"{inside}/tcp", ("127.0.0.1", self.port)
-        )
+        self._container: Any = DockerContainer(image)
+        # with_bind_ports knows no address and would open the port to the network.
+        self._container.ports[f"{inside}/tcp"] = ("127.0.0.1", self.port)
         self._created = False
 
     def start(self) -> None:
