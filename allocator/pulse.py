@@ -14,11 +14,9 @@ from typing import Final
 from allocator.store import Store
 from asr_tasks import log
 from asr_tasks.contracts.errors import BackendDown
+from asr_tasks.contracts.names import ALLOCATORS_KEY
 
 _log = log.get("asr.allocator")
-
-ALLOCATORS_KEY: Final = "asr:allocators"
-"""Hash: name of a replica → counter that it raises."""
 
 INTERVAL: Final = 0.5
 """Seconds between two beats."""

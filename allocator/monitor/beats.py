@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from allocator.monitor.suspects import bury
 from allocator.moves import Moves
 from allocator.policy import Standstill
-from allocator.pulse import ALLOCATORS_KEY, INTERVAL
+from allocator.pulse import INTERVAL
 from allocator.store import Office
 from asr_tasks import log
+from asr_tasks.contracts.names import ALLOCATORS_KEY
 
 _log = log.get("asr.monitor")
 

@@ -29,6 +29,7 @@ Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of e
 ``asr:worker:<name>`` — hash: model, state, slots, ordinal, incarnation, beat, suspect, host
 ``asr:worker:<name>:sessions`` — set of the sessions assigned to it: its used slots
 ``asr:models`` — set of models that workers have announced
+``asr:allocators`` — hash: name of a replica → counter that it raises, its own beat
 ``asr:gateway:<name>`` — counter with an expiry, raised by the gateway's own beat
 ``asr:leader:<role>`` — hash: holder, term, beat (the elector's own record)
 """
@@ -127,6 +128,7 @@ def result_key(session: str) -> str:
 SESSIONS_KEY: Final = "asr:sessions"
 WORKERS_KEY: Final = "asr:workers"
 MODELS_KEY: Final = "asr:models"
+ALLOCATORS_KEY: Final = "asr:allocators"
 ARRIVALS_KEY: Final = "asr:arrivals"
 
 
