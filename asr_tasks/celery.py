@@ -18,8 +18,9 @@ def configure(settings: Settings) -> None:
 
     What the app held to other servers is closed; nothing may be using it.
     """
-    import celeryconfig
     from kombu import pools
+
+    import celeryconfig
 
     app.conf.update(celeryconfig.servers(settings))
     pools.reset()
