@@ -139,7 +139,7 @@ async def _worker(
         model=choice.model,
         slots=choice.slots,
         allocator_address=allocator,
-        worker_health_port=-1,
+        worker_http="",
     )
     worker = EmbeddedWorker(settings)
     worker.start()

@@ -95,8 +95,7 @@ class Cluster:
             "ASR_WORKER_NAME": name,
             "ASR_MODEL": model,
             "ASR_SLOTS": str(slots),
-            "ASR_WORKER_HEALTH_HOST": "127.0.0.1",
-            "ASR_WORKER_HEALTH_PORT": str(http),
+            "ASR_WORKER_HTTP": f"127.0.0.1:{http}",
         }
         return self._start(name, ["-m", "asr_tasks.worker"], own, http, http)
 
