@@ -41,20 +41,16 @@ class _Lazy(click.Group):
         return command
 
 
-# A line with a backspace keeps the lines below it as they are.
-HELP = """Live speech recognition: stream audio in, get text out while people are still talking.
-
-\b
-Try it on this machine, with no server:  asr demo
-Run it:                                  asr up
-Talk to it, from another terminal:       asr stream recording.flac
-"""
-
-
-@click.command(cls=_Lazy, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="asr-stream-tasks")
 def cli() -> None:
-    """Do nothing by itself; the subcommands do."""
+    """Live speech recognition: stream audio in, get text out while people are still talking.
+
+    \b
+    Try it on this machine, with no server:  asr demo
+    Run it:                                  asr up
+    Talk to it, from another terminal:       asr stream recording.flac
+    """
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ def stream(
     partials: bool,
     session: str,
 ) -> None:
-    r"""Send audio to a gateway and show the words as they are recognised.
+    """Send audio to a gateway and show the words as they are recognised.
 
     FILE is anything FFmpeg reads (wav, flac, mp3, ogg/opus, m4a, video too), of any rate and
     number of channels; - is standard input. A connection that breaks is made again, to any of the

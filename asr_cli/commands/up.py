@@ -36,7 +36,7 @@ def up(
     catalogue: str,
     verbose: bool,
 ) -> None:
-    r"""Run the whole system until Ctrl-C: gateway, allocator, monitor and a worker.
+    """Run the whole system until Ctrl-C: gateway, allocator, monitor and a worker.
 
     \b
     asr up                                     no server needed
