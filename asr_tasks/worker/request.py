@@ -12,7 +12,6 @@ from typing import Any
 
 from celery.worker.request import Request
 
-from asr_tasks.contracts.errors import Cancelled
 from asr_tasks.streaming import running
 from asr_tasks.streaming.running import StopReason
 
@@ -21,7 +20,11 @@ class StreamRequest(Request):  # type: ignore[misc]  # Celery ships no types
     """Celery's request of a stream; the task's id is the session's."""
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
-        """End the session: an operator asked for it, so it fails with code ``cancelled``."""
+        """End the session: an operator asked for it, so it fails with code ``cancelled``.
+
+        Flower then shows FAILURE with that error. A `task-revoked` event would not replace the
+        state STREAMING: Celery ranks it before states that it does not know.
+        """
         if not running.stop(self.id, StopReason.CANCELLED):
             # Accepted but not begun: Celery calls again as soon as it begins.
             self._terminate_on_ack = pool, signal
@@ -29,14 +32,3 @@ class StreamRequest(Request):  # type: ignore[misc]  # Celery ships no types
     def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
         """Leave the session to another worker: this process ends at once (cold shutdown)."""
         running.stop(self.id, StopReason.STALE)
-
-    def on_failure(
-        self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False
-    ) -> Any:
-        """As Celery's, but a cancelled stream is shown as revoked and not as a failure."""
-        if isinstance(exc_info.exception, Cancelled):
-            self.send_event("task-revoked", terminated=True, signum=None, expired=False)
-            send_failed_event = False
-        return super().on_failure(
-            exc_info, send_failed_event=send_failed_event, return_ok=return_ok
-        )

@@ -51,6 +51,11 @@ class RabbitPeer:
                 message, routing_key=names.task_queue(session), timeout=5
             )
 
+    def send(self, session: str, chunk: Chunk) -> None:
+        """Without waiting for the confirmation."""
+        message = amqp.Message(chunk.pcm, application_headers=headers_of(chunk), delivery_mode=2)
+        self._channel.basic_publish(message, routing_key=names.task_queue(session))
+
     def results(self, session: str) -> list[Message]:
         seen = self._seen.setdefault(session, [])
         while message := self._channel.basic_get(names.result_queue(session), no_ack=True):
