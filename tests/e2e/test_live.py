@@ -9,11 +9,12 @@ import pytest
 import redis
 from kombu import Connection
 
-from asr_cli.client import Final, Partial
+from asr_cli.client import Final, Partial, Ready
 from asr_tasks.contracts import names
 from tests.support.calls import Call, call, recordings
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually, eventually_async
+from tests.support.proxy import proxy
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -109,6 +110,32 @@ def test_a_killed_worker_costs_no_word(cluster, store, alone):
     assert made.breaks == 0  # the client kept its connection
     cluster.wait_ready()
     eventually(lambda: not slots_in_use(store), within=5)
+
+
+@pytest.mark.faults
+def test_a_cut_connection_costs_no_word(cluster, alone):
+    """Reset three times in mid-sentence, with audio in flight: the same session goes on."""
+
+    async def act() -> tuple[Call, int]:
+        gateway = cluster.named("gateway-1")
+        async with proxy("127.0.0.1", gateway.port) as network:
+            heard: list[object] = []
+            calling = asyncio.create_task(
+                call([f"http://127.0.0.1:{network.port}"], recordings()[5], on_event=heard.append)
+            )
+            for _ in range(3):
+                heard.clear()
+                await eventually_async(
+                    lambda: sum(isinstance(e, Partial) for e in heard) > 3, within=30
+                )
+                network.cut()
+            return await calling, network.connections
+
+    made, connections = asyncio.run(act())
+    assert made.words == alone[5]
+    assert made.breaks == 3
+    assert connections == 4
+    assert len({e.session for e in made.events if isinstance(e, Ready)}) == 1
 
 
 @pytest.mark.faults
