@@ -11,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from allocator.cancellation import heeded
 from allocator.offer import (
     Cancellation,
     GivenUp,
@@ -98,7 +99,8 @@ class Store:
     async def ping(self) -> None:
         """Whether Redis answers."""
         try:
-            await cast("Any", self.redis.ping())
+            with heeded():
+                await cast("Any", self.redis.ping())
         except (RedisError, OSError) as error:
             raise BackendDown(f"redis: {error}") from error
 
@@ -289,7 +291,8 @@ class Store:
             BackendDown: Redis does not answer.
         """
         try:
-            return await cast("Any", self.redis).execute_command(*command)
+            with heeded():
+                return await cast("Any", self.redis).execute_command(*command)
         except (RedisError, OSError) as error:
             raise BackendDown(f"redis: {error}") from error
 
@@ -302,10 +305,11 @@ class Store:
         if not commands:
             return []
         try:
-            async with self.redis.pipeline(transaction=False) as pipe:
-                for command in commands:
-                    pipe.execute_command(*command)
-                return list(await pipe.execute())
+            with heeded():
+                async with self.redis.pipeline(transaction=False) as pipe:
+                    for command in commands:
+                        pipe.execute_command(*command)
+                    return list(await pipe.execute())
         except (RedisError, OSError) as error:
             raise BackendDown(f"redis: {error}") from error
 
@@ -320,7 +324,8 @@ class Store:
             script = self.redis.register_script(source("allocator", name))
             self._scripts[name] = script
         try:
-            return await script(keys=keys, args=args)
+            with heeded():
+                return await script(keys=keys, args=args)
         except (RedisError, OSError) as error:
             raise BackendDown(f"redis: {name}: {error}") from error
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from allocator.cancellation import heeded
 from allocator.store import Store
 from asr_tasks import log
 from asr_tasks.contracts.names import SUSPECTS_CHANNEL, WAITING_CHANNEL
@@ -22,15 +23,18 @@ async def listen(store: Store) -> AsyncIterator[tuple[str, str]]:
     while True:
         pubsub: Any = store.redis.pubsub(ignore_subscribe_messages=True)
         try:
-            await pubsub.subscribe(SUSPECTS_CHANNEL, WAITING_CHANNEL)
+            with heeded():
+                await pubsub.subscribe(SUSPECTS_CHANNEL, WAITING_CHANNEL)
             while True:
-                message = await pubsub.get_message(timeout=1.0)
+                with heeded():
+                    message = await pubsub.get_message(timeout=1.0)
                 pause = 0.1
                 if message is not None:
                     yield message["channel"], message["data"]
         except (RedisError, OSError) as error:
             _log.warning("subscription lost", error=str(error))
         finally:
-            await pubsub.aclose()
+            with heeded():
+                await pubsub.aclose()
         await asyncio.sleep(pause * random.uniform(0.5, 1.0))
         pause = min(2.0, pause * 2)

@@ -30,6 +30,9 @@ _log = log.get("asr.monitor")
 
 ROLE = "monitor"
 
+CLOSE_SECONDS = 10.0
+"""Longest wait for the end of what is being done: a few commands' timeouts."""
+
 
 class _Stages:
     """The stages of one term; a new term begins with new clocks."""
@@ -76,8 +79,9 @@ class Monitor:
         run = self._run
         if run is not None and run is not asyncio.current_task():
             run.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({run})
+            _, still = await asyncio.wait({run}, timeout=CLOSE_SECONDS)
+            if still:
+                _log.error("monitor did not end", seconds=CLOSE_SECONDS)
 
     async def look(self) -> None:
         """One round of all stages, if this one leads.
@@ -112,8 +116,11 @@ class Monitor:
     async def _look_always(self) -> None:
         while True:
             await self._attempt(self.look())
+            # Not wait_for: Python 3.11's returns, and so swallows a cancellation, when the event
+            # is set at the same moment, which is what a resigning elector does.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._elector.changed.wait(), self._settings.look_seconds)
+                async with asyncio.timeout(self._settings.look_seconds):
+                    await self._elector.changed.wait()
             self._elector.changed.clear()
 
     async def _listen(self) -> None:

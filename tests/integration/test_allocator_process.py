@@ -102,9 +102,13 @@ async def _assigned(store, session):
 async def test_a_killed_server_costs_running_sessions_nothing(run, redis_server):
     ports = [(free_port(), free_port()) for _ in range(2)]
     servers = [
-        await run("server", ASR_ALLOCATOR_LISTEN=f"127.0.0.1:{a}", ASR_ALLOCATOR_HTTP=f"127.0.0.1:{b}")
-        for a, b in ports
-    ]  # fmt: skip
+        await run(
+            "server",
+            ASR_ALLOCATOR_LISTEN=f"127.0.0.1:{grpc_port}",
+            ASR_ALLOCATOR_HTTP=f"127.0.0.1:{http_port}",
+        )
+        for grpc_port, http_port in ports
+    ]
     monitor_port = free_port()
     await run("monitor", ASR_MONITOR_HTTP=f"127.0.0.1:{monitor_port}")
     for port in (ports[0][1], ports[1][1], monitor_port):
