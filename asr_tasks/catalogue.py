@@ -19,7 +19,8 @@ from asr_tasks.contracts.errors import ModelUnavailable, UnknownModel
 PACKAGED: Final = Path(__file__).with_name("catalogue.toml")
 """The catalogue that comes with the package."""
 
-KINDS: Final = ("cache_aware", "buffered", "echo")
+KINDS: Final = ("cache_aware", "buffered", "echo", "none")
+MODELLESS: Final = ("echo", "none")
 DECODINGS: Final = ("ctc", "rnnt")
 
 
@@ -38,7 +39,9 @@ class Entry:
         language: language tag of what it recognises.
         description: one line for people.
         kind: ``cache_aware`` (streaming models), ``buffered`` (offline models run over a sliding
-            window) or ``echo`` (answers without a model; for tests and benchmarks).
+            window), ``echo`` (answers without a model; for tests and benchmarks) or ``none`` (the
+            task needs no recogniser).
+        task: name of the stream task that serves it; empty: transcription.
         decoding: ``ctc`` or ``rnnt``.
         att_context: encoder frames of left context and look-ahead; the latency mode of a
             cache-aware model, one of those it was trained with. One per worker process.
@@ -61,6 +64,7 @@ class Entry:
     language: str = ""
     description: str = ""
     kind: str = "cache_aware"
+    task: str = ""
     decoding: str = "ctc"
     att_context: tuple[int, ...] = ()
     chunk_seconds: float = 1.0
@@ -98,7 +102,7 @@ class Entry:
     @property
     def available(self) -> bool:
         """Whether its checkpoint is on this machine (an echo model always is)."""
-        return self.kind == "echo" or self._file() is not None
+        return self.kind in MODELLESS or self._file() is not None
 
     def check(self) -> None:
         """Raise unless :attr:`available`.
@@ -230,7 +234,11 @@ def _impossible(entry: Entry) -> str:
     checks = (
         (entry.kind in KINDS, f"kind must be one of {', '.join(KINDS)}"),
         (entry.decoding in DECODINGS, f"decoding must be one of {', '.join(DECODINGS)}"),
-        (entry.kind == "echo" or bool(entry.model), "model must name a .nemo file or a hub model"),
+        (
+            entry.kind in MODELLESS or bool(entry.model),
+            "model must name a .nemo file or a hub model",
+        ),
+        (entry.kind != "none" or bool(entry.task), "kind none needs a task"),
         (len(entry.att_context) in (0, 2), "att_context must be [left, right]"),
         (entry.slots >= 1, "slots must be at least 1"),
         (0 <= entry.batch <= entry.slots, "batch must be between 0 and slots"),

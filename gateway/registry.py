@@ -25,10 +25,19 @@ from gateway.stopping import stop
 _log = log.get(__name__)
 
 
+class Model(Protocol):
+    """What the gateway wants to know of a model."""
+
+    @property
+    def task(self) -> str:
+        """Name of the stream task that serves it; empty: the default one."""
+        ...
+
+
 class Models(Protocol):
     """Which models there are (the catalogue)."""
 
-    def get(self, name: str) -> Any:
+    def get(self, name: str) -> Model:
         """The entry of that name.
 
         Raises:
@@ -98,7 +107,7 @@ class Registry:
             BadSessionId, UnknownModel, ModelUnavailable, NotYourSession, Overloaded, BackendDown.
         """
         session_id = _checked(request.session) if request.session else names.new_session_id()
-        self._models.get(request.model)
+        entry = self._models.get(request.model)
         self._check_room()
         options = dict(request.options)
         if request.language:
@@ -107,6 +116,7 @@ class Registry:
             model=request.model,
             language=request.language,
             client=request.client,
+            task=entry.task,
             priority=request.priority,
             source=request.source.to_json(),
             options=options,

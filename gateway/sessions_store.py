@@ -34,6 +34,7 @@ class Opening:
     model: str
     language: str = ""
     client: str = ""
+    task: str = ""
     priority: int = 0
     source: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -156,6 +157,7 @@ class SessionsStore:
             "model": opening.model,
             "language": opening.language,
             "client": opening.client,
+            "task": opening.task,
             "priority": opening.priority,
             "source": opening.source,
             "options": json.dumps(dict(opening.options)),

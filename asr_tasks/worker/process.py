@@ -115,8 +115,9 @@ class StreamProcess:
                 parts.callback(health.close)
                 self.health_port = health.port
             _log.info("loading", model=settings.model, slots=self.slots)
-            recognizers.install(settings.model, recognizers.load(self._entry))
-            parts.callback(recognizers.uninstall, settings.model)
+            if self._entry.kind != "none":
+                recognizers.install(settings.model, recognizers.load(self._entry))
+                parts.callback(recognizers.uninstall, settings.model)
             install(Environment(transport, sessions, self._limits))
             # From here on every part is ended by `stop`.
             self._parts = parts.pop_all()

@@ -23,10 +23,12 @@ from tests.support.fake_worker import FakeAllocator, OpenQueues
 class OneModel:
     """A catalogue with one model."""
 
-    def get(self, name: str) -> object:
+    task = ""
+
+    def get(self, name: str) -> OneModel:
         if name != "english":
             raise UnknownModel(f"no model is called {name!r}")
-        return object()
+        return self
 
     def describe(self) -> list[dict[str, Any]]:
         return [{"name": "english", "language": "en", "available": True, "description": "fake"}]
