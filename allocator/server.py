@@ -87,13 +87,14 @@ class AllocatorServer:
         )
         host, _, wanted = settings.allocator_listen.rpartition(":")
         port = server.add_insecure_port(f"{host}:{wanted}")
-        await server.start()
 
         async def turned(well: bool) -> None:
             status = health_pb2.HealthCheckResponse
             for name in ("", SERVICE):
                 await health.set(name, status.SERVING if well else status.NOT_SERVING)
 
+        await turned(False)  # until Redis has answered the first beat
+        await server.start()
         pulse = Pulse(store, settings.allocator_name, turned)
         http = None
         if settings.allocator_http:
