@@ -124,15 +124,17 @@ def test_a_lone_stream_does_not_wait_for_company(model: Recording) -> None:
 
 def test_streams_just_answered_are_waited_for(model: Recording, pool: ThreadPoolExecutor) -> None:
     batcher = Batcher(model, limit=4, gather=0.5)
-    all_there = threading.Barrier(4)
 
     def stream(number: int) -> None:
-        all_there.wait(10)
         for n in range(10):
             batcher.step(number, [(str(number), n)])
         batcher.forget(number)
 
-    for future in [pool.submit(stream, number) for number in range(4)]:
+    model.gate.clear()
+    futures = [pool.submit(stream, number) for number in range(4)]
+    waiting(batcher, 3)  # one is being stepped, the others have asked
+    model.gate.set()
+    for future in futures:
         future.result(10)
     batcher.close()
     together = sum(len(batch) >= 3 for batch in model.batches)
