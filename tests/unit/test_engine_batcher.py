@@ -131,7 +131,9 @@ def test_streams_just_answered_are_waited_for(model: Recording, pool: ThreadPool
         batcher.forget(number)
 
     model.gate.clear()
-    futures = [pool.submit(stream, number) for number in range(4)]
+    futures = [pool.submit(stream, 0)]
+    assert model.entered.wait(5)
+    futures += [pool.submit(stream, number) for number in range(1, 4)]
     waiting(batcher, 3)  # one is being stepped, the others have asked
     model.gate.set()
     for future in futures:
