@@ -11,12 +11,18 @@ Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of e
     gateway_epoch    raised with each attach; fences older gateways           gateway
     accepted         samples durably in the broker                            gateway (accept)
     source           JSON, the gateway's own note on how client bytes map to samples
+    resume           seconds the session is kept for a client that went away     gateway
+    traceparent      W3C trace context, carried to the task                   gateway
     ended            total samples, once the end of stream is in the broker   gateway
     state            a SessionState                                           every script
     worker, epoch    the assignment that is valid now                         allocator scripts
     attempts         assignments since the last commit                        allocator, commit
+    claim            a word of the body that claimed it                       claim
+    running          the epoch in which its worker listed it as running       heartbeat
+    missing          the report in which it was first not listed              heartbeat
     committed        samples; everything before is final                      commit
     segments         number of committed finals                               commit
+    commits          serial of the last commit: the same again is a retry     commit
     code, message    why it failed                                            finish, fail
 ``asr:session:<id>:segments`` — list of Segment JSON, index = position in the list   commit
 ``asr:session:<id>:snapshot`` — bytes, the recogniser's state at ``committed``        commit
@@ -26,8 +32,10 @@ Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of e
 ``asr:model:<model>:waiting`` — sorted set, session → order (priority, then arrival)
 ``asr:arrivals`` — counter behind the order of arrival
 ``asr:workers`` — set of worker names
-``asr:worker:<name>`` — hash: model, state, slots, ordinal, incarnation, beat, suspect, host
+``asr:worker:<name>`` — hash: model, state, slots, ordinal, incarnation, stream, sequence, beat,
+    suspect, host
 ``asr:worker:<name>:sessions`` — set of the sessions assigned to it: its used slots
+``asr:allocators`` — hash, allocator → its beat; workers are judged only while one of them moves
 ``asr:models`` — set of models that workers have announced
 ``asr:allocators`` — hash: name of a replica → counter that it raises, its own beat
 ``asr:gateway:<name>`` — counter with an expiry, raised by the gateway's own beat
