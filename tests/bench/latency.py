@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench.load import Caller, silence, speak
+from tests.bench.processor import Meter, processes
 from tests.bench.report import Row, spread
 from tests.servers.choose import Server
 from tests.servers.ports import free_port, wait_for_port
@@ -21,12 +22,12 @@ from tests.support.cluster import ROOT, Cluster, running
 
 SESSIONS = (1, 10, 50)
 CHUNK_SECONDS = 0.1
-# Finals fall inside a chunk: its partial is then still answered at once, before the commit.
+# Finals fall inside a chunk: a chunk that ends with one is answered by the final alone.
 CATALOGUE = """
 [models.echo]
 kind = "echo"
 slots = 64
-final_every = 2.05
+final_every = 2.003
 """
 
 
@@ -42,15 +43,18 @@ def rows(rabbitmq: Server, redis: Server, folder: Path, *, quick: bool) -> Itera
         gateway = cluster.gateway("gateway")
         cluster.worker("worker-echo-0", model="echo", slots=64)
         cluster.wait_ready()
+        meter = Meter(processes(cluster, rabbitmq, redis))
         _call(gateway.port, 1, 1.0)  # the first call of each process pays for its imports
         for sessions in SESSIONS:
             direct = _answers(_call(floor, sessions, seconds))
+            meter.start()
             callers = _call(gateway.port, sessions, seconds)
+            parts = meter.percent_a_stream(sessions * seconds)
             system = _answers(callers)
             finals = [latency for caller in callers for latency in caller.finals]
             yield {"what": f"{sessions} sessions, direct echo", **spread(direct)}
             yield {"what": f"{sessions} sessions, the whole system", **spread(system)}
-            yield {"what": f"{sessions} sessions, added", **_added(direct, system)}
+            yield {"what": f"{sessions} sessions, added", **_added(direct, system), **parts}
             yield {"what": f"{sessions} sessions, finals (committed first)", **spread(finals)}
 
 
@@ -75,7 +79,7 @@ def _floor(folder: Path) -> Iterator[int]:
 def _call(port: int, sessions: int, seconds: float) -> list[Caller]:
     url = f"http://127.0.0.1:{port}/v1/stream?model=echo"
     scripts = [silence(seconds, CHUNK_SECONDS)] * sessions
-    return asyncio.run(speak(url, scripts, CHUNK_SECONDS))
+    return asyncio.run(speak(url, scripts, CHUNK_SECONDS, over=2.0))
 
 
 def _answers(callers: list[Caller]) -> list[float]:

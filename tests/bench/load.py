@@ -97,9 +97,10 @@ def silence(seconds: float, chunk_seconds: float) -> list[bytes]:
 
 
 async def speak(
-    url: str, scripts: Sequence[Sequence[bytes]], chunk_seconds: float = 0.1
+    url: str, scripts: Sequence[Sequence[bytes]], chunk_seconds: float = 0.1, *, over: float = 0.1
 ) -> list[Caller]:
-    """One caller a script, all at once, their chunks evenly apart.
+    """One caller a script, all at once; they begin evenly spread over ``over`` seconds, so that
+    neither their chunks nor their utterances end in step.
 
     Raises:
         ExceptionGroup: a session did not end well.
@@ -117,5 +118,5 @@ async def speak(
                 await caller.streaming.wait()
         for start in starts:
             start.set()
-            await asyncio.sleep(chunk_seconds / len(callers))
+            await asyncio.sleep(over / len(callers))
     return callers

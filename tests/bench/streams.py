@@ -11,13 +11,11 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from tests.bench.load import Caller, speak
+from tests.bench.processor import Meter, processes
 from tests.bench.recordings import cut, voices
 from tests.bench.report import Row, spread
 from tests.servers.choose import Server
@@ -44,18 +42,14 @@ def rows(rabbitmq: Server, redis: Server, folder: Path, *, quick: bool) -> Itera
         for index in range(workers):
             cluster.worker(f"worker-english-{index}", model=MODEL, slots=SLOTS)
         cluster.wait_ready()
-        processes = {c.name: c.process.pid for c in cluster.components} | {"callers": os.getpid()}
-        for name, server in (("rabbitmq", rabbitmq), ("redis", redis)):
-            if hasattr(server, "process"):
-                processes[name] = server.process.pid
+        meter = Meter(processes(cluster, rabbitmq, redis))
         _call(gateway.port, workers, 2.0)
         carried = 0
         for streams in _ladder(workers * SLOTS, quick=quick):
-            before, began = _cpu(processes), time.monotonic()
+            meter.start()
             callers = _call(gateway.port, streams, seconds)
-            used, elapsed = _cpu(processes), time.monotonic() - began
+            busy, parts = meter.cores(), meter.percent_a_stream(streams * seconds)
             tails = spread([caller.tail for caller in callers])
-            cpu = {name: (used[name] - before[name]) / streams / seconds for name in used}
             keeps_up = _p95([caller.tail for caller in callers]) <= LATEST_TAIL
             carried = streams if keeps_up else carried
             yield {
@@ -63,8 +57,8 @@ def rows(rabbitmq: Server, redis: Server, folder: Path, *, quick: bool) -> Itera
                 "streams": streams,
                 "tail p50/p99 ms": f"{tails['p50_ms']:.0f} / {tails['p99_ms']:.0f}",
                 "partial p50/p99 ms": _partials(callers),
-                "cores busy": round(sum(cpu.values()) * streams * seconds / elapsed, 2),
-                **_by_part(cpu),
+                "cores busy": busy,
+                **parts,
             }
             if not keeps_up:
                 break
@@ -83,7 +77,7 @@ def _ladder(most: int, *, quick: bool) -> Iterator[int]:
 def _call(port: int, streams: int, seconds: float) -> list[Caller]:
     url = f"http://127.0.0.1:{port}/v1/stream?model={MODEL}"
     scripts = [cut(voice, CHUNK_SECONDS) for voice in voices(streams, seconds)]
-    return asyncio.run(speak(url, scripts, CHUNK_SECONDS))
+    return asyncio.run(speak(url, scripts, CHUNK_SECONDS, over=2.0))
 
 
 def _bare(processes: int, *, streams: int, seconds: float) -> float:
@@ -98,24 +92,6 @@ def _bare(processes: int, *, streams: int, seconds: float) -> float:
     return sum(
         float(process.communicate(timeout=600)[0].strip().splitlines()[-1]) for process in running
     )
-
-
-def _cpu(processes: Mapping[str, int]) -> dict[str, float]:
-    """Processor seconds so far, by name."""
-    used = {}
-    for name, pid in processes.items():
-        times = psutil.Process(pid).cpu_times()
-        used[name] = times.user + times.system
-    return used
-
-
-def _by_part(cpu: Mapping[str, float]) -> dict[str, float]:
-    """Percent of a core that one stream costs each kind of process."""
-    parts = {"worker": 0.0, "gateway": 0.0, "rabbitmq": 0.0, "callers": 0.0, "other": 0.0}
-    for name, share in cpu.items():
-        kind = name.partition("-")[0]
-        parts[kind if kind in parts else "other"] += 100 * share
-    return {f"{kind} %": round(share, 2) for kind, share in parts.items()}
 
 
 def _partials(callers: list[Caller]) -> str:
