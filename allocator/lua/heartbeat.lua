@@ -56,15 +56,19 @@ end
 
 for _, id in ipairs(redis.call('SMEMBERS', set)) do
   local session = session_key(id)
-  local now = redis.call('HMGET', session, 'worker', 'state', 'epoch', 'running', 'missing')
+  local now = redis.call('HMGET', session, 'worker', 'state', 'epoch', 'running', 'missing',
+    'reports')
   if now[1] ~= worker then
     if not running[id] then redis.call('SREM', set, id) end
   elseif running[id] ~= tonumber(now[3]) and now[2] ~= 'assigned' then
     -- Claimed, and not running. A body that was listed before has left without ending its
     -- session: it crashed, or handed it over. One that never was may have claimed after this
-    -- report was written; two reports later that is no excuse.
+    -- report was written: many wait to be read while many sessions begin. The claim says which
+    -- report was the last before it; a worker that did not say has until two reports later.
     if now[4] == now[3] then
       lost[#lost + 1] = {id, now[3]}
+    elseif now[6] and now[6] ~= '' then
+      if sequence > tonumber(now[6]) then lost[#lost + 1] = {id, now[3]} end
     elseif not now[5] then
       redis.call('HSET', session, 'missing', sequence)
     elseif sequence >= tonumber(now[5]) + 2 then

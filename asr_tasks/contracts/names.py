@@ -20,6 +20,7 @@ Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of e
     claim            a word of the body that claimed it                       claim
     running          the epoch in which its worker listed it as running       heartbeat
     missing          the report in which it was first not listed              heartbeat
+    reports          its worker's last report before the claim                claim
     committed        samples; everything before is final                      commit
     segments         number of committed finals                               commit
     commits          serial of the last commit: the same again is a retry     commit

@@ -33,7 +33,8 @@ class MemorySessions:
         with self._lock:
             self._sessions.setdefault(lease.session, _Session(0)).epoch = lease.epoch
 
-    def claim(self, lease: Lease) -> Claim:
+    def claim(self, lease: Lease, *, reports: int | None = None) -> Claim:
+        del reports
         with self._lock:
             session = self._owned(lease)
             count = len(session.finals)

@@ -69,8 +69,14 @@ class Sessions(Protocol):
     (or the session is gone), and StoreDown when the store does not answer.
     """
 
-    def claim(self, lease: Lease) -> Claim:
-        """Take the session; to be called before any effect."""
+    def claim(self, lease: Lease, *, reports: int | None = None) -> Claim:
+        """Take the session; to be called before any effect.
+
+        Args:
+            lease: the assignment.
+            reports: number of the last report this worker wrote; every later one lists the
+                session for as long as it runs.
+        """
         ...
 
     def commit(
@@ -126,7 +132,7 @@ class RedisSessions:
         )
         return cls(client, result_expires=result_expires)
 
-    def claim(self, lease: Lease) -> Claim:
+    def claim(self, lease: Lease, *, reports: int | None = None) -> Claim:
         reply = self._call(
             self._claim,
             lease,
@@ -134,7 +140,7 @@ class RedisSessions:
             # The word is this process's and this epoch's: a repeated call of ours passes, a
             # second body for the same assignment (a dispatch delivered twice) does not start
             # because `running` refuses it in this process and the word refuses it elsewhere.
-            [lease.epoch, f"{self._claim_word}:{lease.epoch}"],
+            [lease.epoch, f"{self._claim_word}:{lease.epoch}", "" if reports is None else reports],
         )
         checkpoint = Checkpoint(int(reply[1]), bytes(reply[4]))
         segments = int(reply[2])

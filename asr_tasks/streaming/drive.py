@@ -73,7 +73,7 @@ def drive(
     if stop is None:
         raise NotOurs("this assignment runs here already")
     try:
-        claim = environment.sessions.claim(lease)
+        claim = environment.sessions.claim(lease, reports=running.reports())
         queues = environment.transport.open(lease.session)
         try:
             queues.publish(Message(Kind.WORKING, lease.epoch, worker=lease.worker), confirm=False)

@@ -37,6 +37,7 @@ class StopSignal:
 _lock = Lock()
 _streams: dict[str, tuple[int, StopSignal]] = {}
 _watchers: list[Callable[[], None]] = []
+_reports = 0
 
 
 def enter(session: str, epoch: int) -> StopSignal | None:
@@ -87,6 +88,20 @@ def list_running() -> list[tuple[str, int]]:
     """(session, epoch) of every stream that runs here."""
     with _lock:
         return [(session, epoch) for session, (epoch, _) in _streams.items()]
+
+
+def report() -> tuple[int, list[tuple[str, int]]]:
+    """The next report's number, from 1, and what runs here: (session, epoch) each."""
+    global _reports
+    with _lock:
+        _reports += 1
+        return _reports, [(session, epoch) for session, (epoch, _) in _streams.items()]
+
+
+def reports() -> int:
+    """The number of the last report: a stream that runs now is in every later one."""
+    with _lock:
+        return _reports
 
 
 def on_change(callback: Callable[[], None]) -> Callable[[], None]:

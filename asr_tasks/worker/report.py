@@ -24,7 +24,6 @@ class Condition:
         self.slots = slots
         self.incarnation = uuid.uuid4().hex
         self._state: pb.ReportState.ValueType = pb.STARTING
-        self._sequence = 0
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._unwatch: Callable[[], None] = running.on_change(self._changed.set)
@@ -53,7 +52,7 @@ class Condition:
     def report(self) -> pb.WorkerReport:
         """Everything, with the next sequence number."""
         with self._lock:
-            self._sequence += 1
+            sequence, streams = running.report()
             return pb.WorkerReport(
                 worker_name=self.worker,
                 model_name=self.model,
@@ -61,11 +60,8 @@ class Condition:
                 slots=self.slots,
                 host=socket.gethostname(),
                 state=self._state,
-                running=[
-                    pb.Assignment(session=session, epoch=epoch)
-                    for session, epoch in running.list_running()
-                ],
-                sequence=self._sequence,
+                running=[pb.Assignment(session=session, epoch=epoch) for session, epoch in streams],
+                sequence=sequence,
             )
 
     def close(self) -> None:
