@@ -5,9 +5,10 @@ FFmpeg's libraries decode and resample (through PyAV), so whatever they read wor
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import av
 
@@ -17,32 +18,52 @@ PIECE = RATE // 10 * 2
 """Bytes of one piece: 0.1 s."""
 
 
+RAW_FORMATS = ("s16le", "s16be", "s24le", "s32le", "f32le", "u8", "mulaw", "alaw")
+
+
 class Unreadable(Exception):
     """Not audio that can be read; the message says why."""
 
 
-def read(source: str, *, rate: int = 0, channels: int = 1) -> Iterator[bytes]:
-    """Pieces of 0.1 s of a file, or of standard input (``-``).
+def read(
+    source: str, *, rate: int = 0, channels: int = 1, raw_format: str = "s16le"
+) -> Iterator[bytes]:
+    """Pieces of 0.1 s of a file, or of standard input (``-``); the last may be shorter.
 
     Args:
         source: a path, or ``-``.
-        rate: Hz; if given the source is raw signed 16-bit little-endian samples, else a
-            container whose kind is recognised.
+        rate: Hz; if given the source is raw samples, else a container whose kind is recognised.
         channels: of raw samples, interleaved.
+        raw_format: of raw samples, one of :data:`RAW_FORMATS`.
 
     Raises:
         Unreadable: missing, not audio, or damaged before its first sound.
     """
-    opened: str | BinaryIO = sys.stdin.buffer if source == "-" else source
-    options = {"sample_rate": str(rate), "ch_layout": _layout(channels)} if rate else {}
+    opened: str | _Pipe = _Pipe(sys.stdin.fileno()) if source == "-" else source
+    options = {"sample_rate": str(rate), "ch_layout": f"{channels} channels"} if rate else {}
     try:
-        container = av.open(opened, format="s16le" if rate else None, options=options)
+        container = av.open(opened, format=raw_format if rate else None, options=options)
     except (av.FFmpegError, OSError) as error:
         raise Unreadable(f"{source}: {_reason(error)}") from error
     with container:
         if not container.streams.audio:
             raise Unreadable(f"{source}: there is no audio in it")
         yield from _pieces(_resampled(container))
+
+
+class _Pipe:
+    """Standard input for FFmpeg: what is there now, not what fills a buffer.
+
+    Not Python's own object: that waits for full blocks (of a live source, for seconds), and its
+    lock, held by a thread that still reads, ends the interpreter with an error.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def read(self, size: int) -> bytes:
+        """Up to ``size`` bytes; empty at the end."""
+        return os.read(self._descriptor, size)
 
 
 def microphone() -> Iterator[bytes]:
@@ -94,10 +115,6 @@ def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _bytes(frame: Any) -> bytes:
     return bytes(frame.planes[0])[: frame.samples * 2]
-
-
-def _layout(channels: int) -> str:
-    return {1: "mono", 2: "stereo"}.get(channels, f"{channels}c")
 
 
 def _reason(error: Exception) -> str:

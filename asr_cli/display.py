@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Protocol
 
@@ -35,14 +36,23 @@ class Display(Protocol):
 
 
 class JsonLines:
-    """One JSON object a line, for machines: the event's fields and its kind as ``event``."""
+    """One JSON object a line, for machines: the event's fields and its kind as ``event``.
 
-    def __init__(self, console: Console) -> None:
+    ``at``: seconds since the first sample was sent; null before.
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float | None]) -> None:
         self._console = console
+        self._clock = clock
 
     def show(self, event: Event) -> None:
         """Print it."""
-        line = {"event": type(event).__name__.lower(), **asdict(event)}
+        at = self._clock()
+        line = {
+            "event": type(event).__name__.lower(),
+            "at": None if at is None else round(at, 3),
+            **asdict(event),
+        }
         self._console.file.write(json.dumps(line) + "\n")
         self._console.file.flush()
 
@@ -81,16 +91,16 @@ class Screen:
     def __init__(self, console: Console, *, partials: bool) -> None:
         self._console = console
         self._partials = partials
-        self._live = Live("", console=console, refresh_per_second=20, transient=True)
+        self._live = Live("", console=console, auto_refresh=False, transient=True)
 
     def show(self, event: Event) -> None:
         """Update the screen."""
         if isinstance(event, Partial):
             if self._partials:
-                self._live.update(Text(f"  {event.text}", style="dim italic"))
+                self._live.update(Text(f"  {event.text}", style="dim italic"), refresh=True)
             return
         if isinstance(event, Final | Done):
-            self._live.update("")
+            self._live.update("", refresh=True)
         if (line := described(event)) is not None:
             self._live.console.print(line)
 
@@ -102,10 +112,12 @@ class Screen:
         self._live.stop()
 
 
-def choose(console: Console, *, machine: bool, partials: bool) -> Display:
-    """The display that fits where the output goes."""
+def choose(
+    console: Console, clock: Callable[[], float | None], *, machine: bool, partials: bool
+) -> Display:
+    """The display that fits where the output goes; ``clock`` as of :class:`JsonLines`."""
     if machine:
-        return JsonLines(console)
+        return JsonLines(console, clock)
     if console.is_terminal:
         return Screen(console, partials=partials)
     return Lines(console, partials=partials)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from allocator.dispatcher import CeleryDispatcher, producer_app
 from allocator.models import CatalogueModels
@@ -22,6 +23,7 @@ from allocator.store import Store
 from asr_cli.embedded_redis import embedded_redis
 from asr_tasks import log
 from asr_tasks.catalogue import Catalogue
+from asr_tasks.contracts.errors import AsrError
 from gateway.allocation_grpc import GrpcAllocator
 from gateway.app import start as start_gateway
 from gateway.bus import SessionBus
@@ -31,6 +33,8 @@ from gateway.sessions_store import SessionsStore
 from gateway.settings import GatewaySettings
 
 _log = log.get("asr.up")
+
+T = TypeVar("T")
 
 MEMORY = "memory://"
 GATEWAY = "embedded"
@@ -65,11 +69,39 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Where it can be reached."""
+    """Where it can be reached, and whether all of it still runs."""
 
     url: str
     allocator: str
     redis: str
+    parts: Mapping[str, asyncio.Task[None]]
+
+    async def unless_broken(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do the work, unless a part of the system ends meanwhile.
+
+        Raises:
+            PartEnded: it did; the work was cancelled.
+        """
+        task = asyncio.create_task(work)
+        try:
+            await asyncio.wait({task, *self.parts.values()}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise self._ended()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        return task.result()
+
+    def _ended(self) -> PartEnded:
+        name, task = next((name, task) for name, task in self.parts.items() if task.done())
+        error = None if task.cancelled() else task.exception()
+        ended = PartEnded(f"The {name} has ended{f': {error}' if error else ''}.")
+        ended.__cause__ = error
+        return ended
+
+
+class PartEnded(AsrError):
+    """A part of the system ended by itself."""
 
 
 @contextlib.asynccontextmanager
@@ -117,18 +149,28 @@ async def running(choice: Choice) -> AsyncIterator[Running]:
             models=catalogue,
         )
         stack.push_async_callback(gateway.close)
-        await worker
-        yield Running(f"http://{gateway.host}:{gateway.port}", allocator.address, redis_url)
+        await worker.ready
+        address = f"http://{gateway.host}:{gateway.port}"
+        parts = {"monitor": watching, "worker": worker.running}
+        yield Running(address, allocator.address, redis_url, parts)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await gateway.drain()
 
 
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """Tasks that end: once it takes streams; when it has ended."""
+
+    ready: asyncio.Task[None]
+    running: asyncio.Task[None]
+
+
 @contextlib.asynccontextmanager
 async def _worker(
     choice: Choice, shared: dict[str, str | None], allocator: str
-) -> AsyncIterator[asyncio.Task[None]]:
-    """A Celery worker in a thread; gives a task that ends once it takes streams."""
+) -> AsyncIterator[_Worker]:
+    """A Celery worker in a thread."""
     # Not at the top: Celery is slow to import, and `asr stream` needs none of it.
     from asr_tasks.worker.embedded import EmbeddedWorker
     from asr_tasks.worker.settings import WorkerSettings
@@ -143,13 +185,14 @@ async def _worker(
     )
     worker = EmbeddedWorker(settings)
     worker.start()
-    ready = asyncio.create_task(asyncio.to_thread(worker.wait_ready, READY_SECONDS))
+    ready = asyncio.create_task(asyncio.to_thread(worker.wait_ready, READY_SECONDS), name="ready")
+    ended = asyncio.create_task(asyncio.to_thread(worker.wait_ended), name="worker")
     try:
-        yield ready
+        yield _Worker(ready, ended)
     finally:
         await asyncio.to_thread(worker.stop)
         ready.cancel()
-        await asyncio.gather(ready, return_exceptions=True)
+        await asyncio.gather(ready, ended, return_exceptions=True)
 
 
 async def _end(monitor: Monitor, watching: asyncio.Task[None]) -> None:

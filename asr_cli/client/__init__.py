@@ -2,13 +2,13 @@
 
 ::
 
-    async with StreamingClient(["http://127.0.0.1:8080"], model="english") as client:
-        sender = asyncio.create_task(send_all(client))
+    client = StreamingClient(["http://127.0.0.1:8080"], model="english")
+    async with client, fed(client, pieces):  # sends while the block reads
         async for event in client:
             if isinstance(event, Final):
                 print(event.text)
 
-:func:`transcribe` does the whole for a finished piece of audio.
+:func:`transcribe` does the whole for finished audio, :func:`transcribe_file` for a recording.
 """
 
 from asr_cli.client.events import (
@@ -22,7 +22,9 @@ from asr_cli.client.events import (
     Reconnecting,
     Warned,
 )
-from asr_cli.client.streaming import StreamingClient, transcribe
+from asr_cli.client.feeding import fed
+from asr_cli.client.finished import transcribe, transcribe_file
+from asr_cli.client.streaming import StreamingClient
 
 __all__ = [
     "Accepted",
@@ -35,5 +37,7 @@ __all__ = [
     "Reconnecting",
     "StreamingClient",
     "Warned",
+    "fed",
     "transcribe",
+    "transcribe_file",
 ]

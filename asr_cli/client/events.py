@@ -8,12 +8,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Connected, for the first time or again; ``token`` resumes the session from anywhere."""
+    """Connected, for the first time or again; ``token`` resumes the session from anywhere, its
+    audio from the byte ``resume_from`` on.
+    """
 
     session: str
     token: str
     model: str
     resumed: bool
+    resume_from: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +89,12 @@ Event = Ready | Accepted | Moved | Partial | Final | Warned | Reconnecting | Don
 
 
 def parse(raw: dict[str, Any]) -> Event | None:
-    """The event of one message of the gateway; None for one a newer gateway may send."""
+    """The event of one message of the gateway; None for one that says nothing to the user.
+
+    ``ready``, ``going_away`` and ``error`` are the connection's; unknown types are a newer
+    gateway's.
+    """
     match raw.get("type"):
-        case "ready":
-            return Ready(raw["session"], raw["token"], raw["model"], bool(raw.get("resumed")))
         case "accepted":
             return Accepted(int(raw["bytes"]), float(raw["seconds"]))
         case "state":

@@ -4,50 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import aiohttp
 
-from asr_cli.client.events import Accepted, Done, Event, Final, Partial, Ready, Reconnecting, parse
+from asr_cli.client.events import (
+    Accepted,
+    Done,
+    Event,
+    Partial,
+    Ready,
+    Reconnecting,
+    Warned,
+    parse,
+)
+from asr_cli.client.events import Final as FinalEvent
+from asr_cli.client.link import Broken, Link, connected
 from asr_cli.client.unsent import Unsent
-from asr_tasks.contracts.errors import AsrError, BackendDown, SessionEnded, error_for
+from asr_tasks.contracts.errors import AsrError, BackendDown, SessionEnded
 
-SLICE = 32 * 1024
+SLICE: Final = 32 * 1024
 """Bytes in one message at most; about a second of audio."""
-KEPT_BYTES = 16 * 1024 * 1024
+KEPT_BYTES: Final = 16 * 1024 * 1024
 """Audio kept until it is accepted: more than eight minutes."""
-CONNECT_SECONDS = 10.0
-GIVE_UP_SECONDS = 120.0
-"""Without any connection for so long, the service counts as down."""
+GIVE_UP_SECONDS: Final = 120.0
 FIRST_DELAY, LONGEST_DELAY, STABLE_SECONDS = 0.25, 5.0, 5.0
-RECOVERABLE_CLOSE = frozenset({1001, 1005, 1006, 1011, 1012, 1013, 1015})
-EVENTS = 1000
-"""Events that may wait for the reader before the connection is no longer read."""
-
-
-class _Broken(Exception):
-    """The connection is gone; the session is not."""
-
-    def __init__(self, reason: str, delay: float | None = None) -> None:
-        super().__init__(reason)
-        self.delay = delay
+EVENTS: Final = 1000
+"""Events that may wait for the reader. Beyond, those that a later one replaces are dropped; finals
+wait, and so does the connection."""
 
 
 class StreamingClient:
     """Sends 16 kHz mono PCM16LE, gives events; reconnects and resumes by itself.
 
+    For one event loop; one task sends while another reads the events.
+
     Args:
         urls: of gateways, ``http://`` or ``ws://``; any will do, and after a break the next.
         model: the catalogue's name.
         parameters: more of the protocol's opening parameters (``language``, ``client`` …).
-        session, token: to go on with a session of before (its audio from ``resume_from`` on must
-            then be sent again by the caller; see :attr:`position`).
-        session_factory: for tests: makes the HTTP session.
+        session, token: of a session that another program began, to go on with it: :meth:`opened`
+            says from which byte of its audio on.
+        last_segment: then, the last final that is not needed again.
+        give_up: seconds without a connection after which the service counts as down.
+        session_factory: makes the HTTP session.
     """
 
     def __init__(
@@ -57,6 +61,8 @@ class StreamingClient:
         model: str = "",
         session: str = "",
         token: str = "",
+        last_segment: int = -1,
+        give_up: float = GIVE_UP_SECONDS,
         session_factory: Callable[[], aiohttp.ClientSession] = aiohttp.ClientSession,
         **parameters: Any,
     ) -> None:
@@ -68,17 +74,20 @@ class StreamingClient:
         self._urls = [url.rstrip("/").replace("http", "ws", 1) for url in urls]
         self._turn = random.randrange(len(urls))
         self._opening = {"model": model, **parameters}
+        self._give_up = give_up
         self._factory = session_factory
         self._unsent = Unsent(KEPT_BYTES)
         self._events: asyncio.Queue[Event | BaseException] = asyncio.Queue(EVENTS)
-        self._next_segment = 0
+        self._next_segment = last_segment + 1
         self._connected_at = 0.0
         """When the present connection was greeted; 0: it was not."""
+        self._greeted = asyncio.Event()
+        """The first greeting came, or none will."""
         self._runner: asyncio.Task[None] | None = None
 
     @property
     def position(self) -> int:
-        """Bytes the service has accepted; a caller that resumes goes on here."""
+        """Bytes the service has accepted."""
         return self._unsent.start
 
     async def __aenter__(self) -> Self:
@@ -96,8 +105,24 @@ class StreamingClient:
         with contextlib.suppress(asyncio.CancelledError):
             await self._runner
 
+    async def opened(self) -> int:
+        """Wait for the session; the byte from which on its audio is to be given to :meth:`send`.
+
+        0 for a new session; for one that another program began, as far as that one came.
+
+        Raises:
+            AsrError: there is no session.
+        """
+        await self._greeted.wait()
+        self._unsent.check()
+        return self.position
+
     async def send(self, pcm: bytes) -> None:
-        """Append audio; waits while too much of it is not accepted yet."""
+        """Append audio; waits while too much of it is not accepted yet.
+
+        Raises:
+            AsrError: the session is over.
+        """
         await self._unsent.put(pcm)
 
     async def end(self) -> None:
@@ -122,51 +147,52 @@ class StreamingClient:
         try:
             async with self._factory() as http:
                 await self._until_done(http)
-        except AsrError as error:
+            await self._unsent.close(SessionEnded("The session is over."))
+        except Exception as error:  # whatever it is, the reader is told, and the sender too
+            await self._unsent.close(error)
             await self._events.put(error)
+        finally:
+            self._greeted.set()
 
     async def _until_done(self, http: aiohttp.ClientSession) -> None:
         attempt, delay, lost_at = 0, FIRST_DELAY, time.monotonic()
         while True:
             self._connected_at = 0.0
             try:
-                await self._connect(http)
+                await self._converse(http)
                 return
-            except (_Broken, aiohttp.ClientError, OSError, TimeoutError) as error:
+            except (Broken, aiohttp.ClientError, OSError, TimeoutError) as error:
                 now = time.monotonic()
                 if self._connected_at:
                     lost_at = now
                     if now - self._connected_at > STABLE_SECONDS:
                         attempt, delay = 0, FIRST_DELAY
-                if now - lost_at > GIVE_UP_SECONDS:
-                    raise BackendDown(f"no gateway answers: {error}") from error
-                given = error.delay if isinstance(error, _Broken) else None
+                if now - lost_at > self._give_up:
+                    raise _given_up(error) from error
+                given = error.delay if isinstance(error, Broken) else None
                 wait = given if given is not None else delay * random.uniform(0.5, 1.0)
                 attempt, delay = attempt + 1, min(LONGEST_DELAY, delay * 2)
                 self._turn += 1
                 self.reconnects += 1
-                await self._events.put(Reconnecting(str(error), attempt, wait))
+                await self._tell(Reconnecting(_reason(error), attempt, wait))
                 await asyncio.sleep(wait)
 
-    async def _connect(self, http: aiohttp.ClientSession) -> None:
-        url = f"{self._urls[self._turn % len(self._urls)]}/v1/stream"
-        timeout = aiohttp.ClientWSTimeout(ws_close=2.0)
-        async with asyncio.timeout(CONNECT_SECONDS):
-            socket = await http.ws_connect(
-                url, params=self._parameters(), heartbeat=10.0, timeout=timeout, max_msg_size=0
-            )
-        async with socket:
-            first = await self._read(socket, CONNECT_SECONDS)
-            if first.get("type") != "ready":
-                raise _Broken(f"the gateway began with {first.get('type')!r}")
-            await self._greet(first)
-            sender = asyncio.create_task(self._send_all(socket, int(first["resume_from"])))
+    async def _converse(self, http: aiohttp.ClientSession) -> None:
+        url = self._urls[self._turn % len(self._urls)]
+        async with connected(http, url, self._parameters()) as (link, ready):
+            await self._greet(ready)
+            sender = None
+            if ready.get("ended"):
+                await self._note_ended()
+            else:
+                sender = asyncio.create_task(self._send_all(link, int(ready["resume_from"])))
             try:
-                await self._receive_all(socket)
+                await self._receive_all(link)
             finally:
-                sender.cancel()
-                with contextlib.suppress(asyncio.CancelledError, aiohttp.ClientError, OSError):
-                    await sender
+                if sender is not None:
+                    sender.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, aiohttp.ClientError, OSError):
+                        await sender
 
     def _parameters(self) -> dict[str, str]:
         if self.token:
@@ -174,6 +200,7 @@ class StreamingClient:
                 "session": self.session,
                 "token": self.token,
                 "last_segment": self._next_segment - 1,
+                "partials": self._opening.get("partials", True),
             }
         else:
             given = {k: v for k, v in self._opening.items() if v not in (None, "")}
@@ -182,77 +209,57 @@ class StreamingClient:
         return {name: _text(value) for name, value in given.items()}
 
     async def _greet(self, raw: dict[str, Any]) -> None:
-        resumed = bool(self.token)
+        resumed, resume_from = bool(self.token), int(raw["resume_from"])
         self.session, self.token = raw["session"], raw["token"]
         self._connected_at = time.monotonic()
-        if resumed and int(raw["resume_from"]) < self._unsent.start:
-            raise SessionEnded("the service asks for audio that was accepted and forgotten")
-        await self._unsent.accept(int(raw["resume_from"]))
-        await self._events.put(Ready(self.session, self.token, raw["model"], resumed))
+        if not self._greeted.is_set():
+            self._unsent.begin(resume_from)
+        elif resume_from < self._unsent.start:
+            raise SessionEnded("The service asks for audio that was accepted and forgotten.")
+        await self._unsent.accept(resume_from)
+        self._greeted.set()
+        await self._tell(Ready(self.session, self.token, raw["model"], resumed, resume_from))
 
-    async def _send_all(self, socket: aiohttp.ClientWebSocketResponse, offset: int) -> None:
+    async def _note_ended(self) -> None:
+        """The end of stream is in already: ours, or the service's after we were away too long."""
+        if self._unsent.end > self._unsent.start:
+            reached = f"audio after {self._unsent.start / 32_000:.1f} s was not taken"
+            await self._tell(Warned("ended_while_away", f"The session had ended: {reached}."))
+
+    async def _send_all(self, link: Link, offset: int) -> None:
         while data := await self._unsent.after(offset, SLICE):
-            await socket.send_bytes(data)
+            await link.send(data)
             offset += len(data)
-        await socket.send_str('{"type":"end"}')
+        await link.send('{"type":"end"}')
 
-    async def _receive_all(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _receive_all(self, link: Link) -> None:
         while True:
-            raw = await self._read(socket, None)
-            if raw.get("type") == "going_away":
-                raise _Broken("the gateway is leaving", raw["reconnect_ms"] / 1000)
-            event = parse(raw)
+            event = parse(await link.read())
             if isinstance(event, Accepted):
                 await self._unsent.accept(event.bytes)
-            if isinstance(event, Final):
-                if event.segment < self._next_segment:
-                    continue
-                self._next_segment = event.segment + 1
-            if isinstance(event, Partial) and event.segment < self._next_segment:
+            if isinstance(event, FinalEvent | Partial) and event.segment < self._next_segment:
                 continue
+            if isinstance(event, FinalEvent):
+                self._next_segment = event.segment + 1
             if event is not None:
-                await self._events.put(event)
+                await self._tell(event)
             if isinstance(event, Done):
                 return
 
-    async def _read(
-        self, socket: aiohttp.ClientWebSocketResponse, timeout: float | None
-    ) -> dict[str, Any]:
-        message = await socket.receive(timeout=timeout)
-        if message.type is aiohttp.WSMsgType.TEXT:
-            raw: dict[str, Any] = json.loads(message.data)
-            if raw.get("type") == "error":
-                self._judge(raw)
-            return raw
-        code = socket.close_code or 1006
-        if code in RECOVERABLE_CLOSE:
-            raise _Broken(f"connection lost ({code})")
-        raise AsrError(f"the gateway closed the connection with code {code}")
-
-    def _judge(self, raw: dict[str, Any]) -> None:
-        if raw.get("retry") and self.token:
-            raise _Broken(raw["message"])
-        raise error_for(raw["code"], raw["message"])
+    async def _tell(self, event: Event) -> None:
+        if isinstance(event, Partial | Accepted) and self._events.full():
+            return
+        await self._events.put(event)
 
 
-async def transcribe(
-    urls: Sequence[str], pcm: bytes, *, model: str, **parameters: Any
-) -> list[Final]:
-    """The finals of a finished piece of audio (16 kHz mono PCM16LE), sent as fast as it goes.
+def _given_up(error: Exception) -> AsrError:
+    """What the caller is told: the service's own refusal, if it made one."""
+    cause = error.cause if isinstance(error, Broken) else None
+    return cause or BackendDown(f"No gateway answers: {_reason(error)}.")
 
-    Raises:
-        AsrError: as the stream's.
-    """
-    async with StreamingClient(urls, model=model, **parameters) as client:
 
-        async def feed() -> None:
-            await client.send(pcm)
-            await client.end()
-
-        feeding = asyncio.create_task(feed())
-        finals = [event async for event in client if isinstance(event, Final)]
-        await feeding
-        return finals
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _text(value: Any) -> str:

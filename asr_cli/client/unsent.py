@@ -16,6 +16,7 @@ class Unsent:
         self._limit = limit
         self._data = bytearray()
         self._changed = asyncio.Condition()
+        self._closed: Exception | None = None
         self.start = 0
         """Offset of the oldest byte that is kept."""
         self.ended = False
@@ -26,12 +27,28 @@ class Unsent:
         """Offset just after the newest byte."""
         return self.start + len(self._data)
 
+    def begin(self, offset: int) -> None:
+        """Count from here: everything before was sent by somebody else."""
+        self.start = offset
+
+    def check(self) -> None:
+        """Raise what the window was closed with, if it was."""
+        if self._closed is not None:
+            raise self._closed
+
+    async def close(self, error: Exception) -> None:
+        """Nothing is wanted any more: :meth:`put` raises ``error``, the waiting one too."""
+        async with self._changed:
+            self._closed = error
+            self._changed.notify_all()
+
     async def put(self, data: bytes) -> None:
         """Append; waits for room."""
         async with self._changed:
             await self._changed.wait_for(
-                lambda: not self._data or len(self._data) + len(data) <= self._limit
+                lambda: self._closed or not self._data or len(self._data) + len(data) <= self._limit
             )
+            self.check()
             self._data += data
             self._changed.notify_all()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from pathlib import Path
 
@@ -11,12 +12,13 @@ from rich.console import Console
 from rich.text import Text
 
 from asr_cli import audio
-from asr_cli.client import Final, StreamingClient
+from asr_cli.client import Event, Final, StreamingClient
+from asr_cli.conversation import converse
 from asr_cli.display import choose
-from asr_cli.pace import paced
 from asr_cli.score import Latency, word_error_rate
 from asr_tasks import log
 
+SVG_WIDTH = 100
 RECORDINGS = Path(__file__).parents[2] / "models" / "english" / "recordings"
 
 
@@ -37,10 +39,12 @@ def demo(recording: Path, svg: Path | None) -> None:
     that the model never heard in training.
     """
     log.configure("ERROR")
-    console = Console(highlight=False, record=svg is not None, soft_wrap=svg is None)
+    console = Console(highlight=False, record=svg is not None, width=SVG_WIDTH if svg else None)
     asyncio.run(_demo(console, recording))
     if svg is not None:
-        console.save_svg(str(svg), title="asr demo")
+        picture = console.export_svg(title="make demo")
+        # The reader's own fixed-width font will do: the picture loads nothing from anywhere.
+        svg.write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), "utf-8")
 
 
 async def _demo(console: Console, recording: Path) -> None:
@@ -52,44 +56,23 @@ async def _demo(console: Console, recording: Path) -> None:
     async with running(Choice(port=0)) as system:
         console.print(Text(f"ready after {time.monotonic() - began:.1f} s at {system.url}"))
         console.print(Text(f"streaming {recording.name} at the speed of speech", style="dim"))
-        finals, latency = await _stream(console, system.url, recording)
-    reference = recording.with_suffix(".txt")
-    if reference.exists():
-        _compare(console, [final.text for final in finals], reference.read_text().splitlines())
-    for line in latency.lines():
-        console.print(Text(line))
+        latency, finals = Latency(), list[Final]()
+        with choose(console, latency.now, machine=False, partials=True) as display:
+
+            def show(event: Event) -> None:
+                display.show(event)
+                if isinstance(event, Final):
+                    finals.append(event)
+
+            client = StreamingClient([system.url], model="english", client="demo")
+            call = converse(client, audio.read(str(recording)), latency=latency, show=show)
+            await system.unless_broken(call)
+        reference = recording.with_suffix(".txt")
+        if reference.exists():
+            _compare(console, [final.text for final in finals], reference.read_text().splitlines())
+        for line in latency.lines():
+            console.print(Text(line))
     console.print(Text(f"all of it in {time.monotonic() - began:.1f} s", style="dim"))
-
-
-async def _stream(console: Console, url: str, recording: Path) -> tuple[list[Final], Latency]:
-    finals: list[Final] = []
-    latency = Latency()
-    client = StreamingClient([url], model="english", client="demo")
-
-    async def send() -> None:
-        first = True
-        async for piece in paced(audio.read(str(recording)), speed=1.0):
-            if first:
-                latency.start()
-                latency.began -= len(piece) / audio.BYTES_PER_SECOND
-                first = False
-            await client.send(piece)
-        await client.end()
-
-    with choose(console, machine=False, partials=True) as display:
-        async with client:
-            sending = asyncio.create_task(send(), name="send")
-            try:
-                async for event in client:
-                    latency.see(event)
-                    display.show(event)
-                    if isinstance(event, Final):
-                        finals.append(event)
-                await sending
-            finally:
-                sending.cancel()
-                await asyncio.gather(sending, return_exceptions=True)
-    return finals, latency
 
 
 def _compare(console: Console, heard: list[str], said: list[str]) -> None:

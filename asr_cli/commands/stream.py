@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from asr_cli import audio
-from asr_cli.client import Event, StreamingClient
+from asr_cli.client import StreamingClient
+from asr_cli.conversation import converse
 from asr_cli.display import choose
-from asr_cli.pace import paced
+from asr_cli.score import Latency
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -31,12 +34,31 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 @click.option("--language", default="", help="For models of several languages.")
 @click.option("--client", default="", help="Who is calling, for the people who run the service.")
 @click.option("--priority", type=click.IntRange(-9, 9), default=0, help="Higher waits less.")
-@click.option("--rate", type=int, default=0, help="The source is raw 16-bit samples at this rate.")
-@click.option("--channels", type=int, default=1, help="Channels of raw samples.")
-@click.option("--fast", is_flag=True, help="As fast as it goes, not at the speed of speech.")
+@click.option("--rate", type=click.IntRange(1), help="The source is raw samples at this rate.")
+@click.option(
+    "--channels", type=click.IntRange(1, 64), help="Channels of raw samples.  [default: 1]"
+)
+@click.option(
+    "--format",
+    "raw_format",
+    type=click.Choice(audio.RAW_FORMATS),
+    help="Of raw samples.  [default: s16le]",
+)
+@click.option(
+    "--fast",
+    is_flag=True,
+    help="A file as fast as it goes, not at the speed of speech. (Standard input and microphone "
+    "have a pace of their own.)",
+)
 @click.option("--json", "machine", is_flag=True, help="One JSON object a line, for machines.")
 @click.option("--partials/--no-partials", default=True, help="Show text that may still change.")
-@click.option("--session", default="", help="Use this id (a UUID) for the session.")
+@click.option("--session", default="", help="An id (a UUID) of your own for the session.")
+@click.option(
+    "--token",
+    default="",
+    help="With --session: go on with a session that was begun before; `ready` in --json says both. "
+    "A FILE is sent from where that one came to.",
+)
 def stream(
     source: str | None,
     mic: bool,
@@ -45,18 +67,20 @@ def stream(
     language: str,
     client: str,
     priority: int,
-    rate: int,
-    channels: int,
+    rate: int | None,
+    channels: int | None,
+    raw_format: str | None,
     fast: bool,
     machine: bool,
     partials: bool,
     session: str,
+    token: str,
 ) -> None:
     """Send audio to a gateway and show the words as they are recognised.
 
     FILE is anything FFmpeg reads (wav, flac, mp3, ogg/opus, m4a, video too), of any rate and
     number of channels; - is standard input. A connection that breaks is made again, to any of the
-    gateways, and nothing is lost.
+    gateways, and nothing is lost. Ctrl-C ends live speech (--mic, -) and waits for its last words.
 
     \b
     asr stream call.flac
@@ -69,63 +93,53 @@ def stream(
     """
     if mic == (source is not None):
         raise click.UsageError("give a FILE, or - for standard input, or --mic")
-    pieces = audio.microphone() if mic else audio.read(str(source), rate=rate, channels=channels)
-    console = Console(highlight=False, soft_wrap=True)
+    if (channels or raw_format) and not rate:
+        raise click.UsageError("--channels and --format are of raw samples: give their --rate")
+    if token and not session:
+        raise click.UsageError("--token is of a --session")
+    pieces = _begun(
+        audio.microphone()
+        if mic
+        else audio.read(
+            str(source), rate=rate or 0, channels=channels or 1, raw_format=raw_format or "s16le"
+        )
+    )
+    live = mic or source == "-"
     parameters: dict[str, Any] = {
         "language": language,
         "client": client,
         "priority": priority,
         "partials": partials,
     }
-    with choose(console, machine=machine, partials=partials) as display:
-        work = _stream(
-            StreamingClient(urls or (DEFAULT_URL,), model=model, session=session, **parameters),
-            _first(pieces),
-            speed=0.0 if fast or mic or source == "-" else 1.0,
-            show=display.show,
-        )
-        try:
-            asyncio.run(work)
-        except audio.Unreadable as error:
-            raise click.UsageError(str(error)) from error
-        except KeyboardInterrupt:
-            raise click.Abort from None
+    caller = StreamingClient(
+        urls or (DEFAULT_URL,), model=model, session=session, token=token, **parameters
+    )
+    console = Console(highlight=False, soft_wrap=True)
+    latency = Latency()
+    try:
+        with choose(console, latency.now, machine=machine, partials=partials) as display:
+            asyncio.run(
+                converse(
+                    caller,
+                    pieces,
+                    latency=latency,
+                    show=display.show,
+                    speed=0.0 if fast or live else 1.0,
+                    whole=bool(token) and not live,
+                    live=live,
+                )
+            )
+    except audio.Unreadable as error:
+        raise click.UsageError(str(error)) from error
+    if not machine:
+        for line in latency.lines():
+            console.print(Text(line, style="dim"))
 
 
-async def _stream(
-    client: StreamingClient,
-    pieces: Iterator[bytes],
-    *,
-    speed: float,
-    show: Callable[[Event], None],
-) -> None:
-    async with client:
-        sending = asyncio.create_task(_send(client, pieces, speed), name="send")
-        try:
-            async for event in client:
-                show(event)
-            await sending  # raises what ended it
-        finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
-
-
-async def _send(client: StreamingClient, pieces: Iterator[bytes], speed: float) -> None:
-    async for piece in paced(pieces, speed=speed):
-        await client.send(piece)
-    await client.end()
-
-
-def _first(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The same pieces; a source that cannot be read says so before a session is opened."""
     try:
         first = next(pieces, b"")
     except audio.Unreadable as error:
         raise click.UsageError(str(error)) from error
-
-    def chained() -> Iterator[bytes]:
-        if first:
-            yield first
-        yield from pieces
-
-    return chained()
+    return itertools.chain([first] if first else [], pieces)

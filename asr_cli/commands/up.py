@@ -62,5 +62,5 @@ async def _up(choice: Choice) -> None:
     logger.info("starting", model=choice.model, broker=choice.broker)
     async with running(choice) as system:
         logger.info("ready", url=system.url, allocator=system.allocator, redis=system.redis)
-        await stop.wait()
+        await system.unless_broken(stop.wait())
         logger.info("stopping")

@@ -74,6 +74,16 @@ class EmbeddedWorker:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the worker is not ready after {timeout} s")
 
+    def wait_ended(self) -> None:
+        """Return when it has been stopped; for whoever wants to know that it was not.
+
+        Raises:
+            RuntimeError: it ended by itself with an error; the cause is chained.
+        """
+        self._thread.join()
+        if self._error is not None:
+            raise RuntimeError("the worker broke") from self._error
+
     def stop(self) -> None:
         """Stop at once: streams leave, as for a successor; then the parts end."""
         if not self._thread.is_alive():

@@ -7,10 +7,13 @@ import asyncio
 import amqp
 import pytest
 import redis
+from celery import Celery
+from celery.result import AsyncResult
 from kombu import Connection
 
-from asr_cli.client import Final, Partial, Ready
+from asr_cli.client import Done, Final, Partial, Ready
 from asr_tasks.contracts import names
+from asr_tasks.contracts.errors import ModelUnavailable, UnknownModel
 from tests.support.calls import Call, call, recordings
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually, eventually_async
@@ -159,3 +162,36 @@ def test_a_killed_gateway_costs_no_word(cluster, alone):
     made = asyncio.run(act())
     assert made.words == alone[4]
     cluster.wait_ready()
+
+
+@pytest.mark.parametrize("seconds", [0, 0.1, 5])
+def test_silence_says_nothing_and_ends_well(cluster, seconds):
+    pcm = bytes(int(seconds * 16_000) * 2)
+    made = asyncio.run(call(urls(cluster), pcm, speed=0))
+    assert made.finals == []
+    assert made.events[-1] == Done(0, seconds, "eos")
+
+
+def test_an_unknown_model_and_an_absent_checkpoint_are_told_at_once(cluster):
+    with pytest.raises(UnknownModel, match="english"):
+        asyncio.run(call(urls(cluster), b"", model="klingon"))
+    with pytest.raises(ModelUnavailable, match=r"malay\.nemo"):
+        asyncio.run(call(urls(cluster), b"", model="malay"))
+
+
+def test_another_stream_task_is_asked_for_like_a_model(cluster):
+    cluster.worker("loudness-0", model="loudness")
+    cluster.wait_ready()
+    pcm = bytes(3 * 32_000) + recordings()[0][: 5 * 32_000]
+    made = asyncio.run(call(urls(cluster), pcm, speed=0, model="loudness"))
+    assert made.text[0] == "silence"
+    assert "sound" in made.text
+    assert made.finals[-1].end == 8.0
+
+
+def test_the_transcript_is_the_task_s_result(cluster):
+    made = asyncio.run(call(urls(cluster), recordings()[1], speed=0))
+    app = Celery(backend=cluster.redis, set_as_current=False)
+    result = AsyncResult(made.session, app=app)
+    eventually(lambda: result.state == "SUCCESS", within=5)
+    assert result.result["transcript"].splitlines() == made.text

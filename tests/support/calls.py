@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asr_cli import audio
 from asr_cli.client import Event, Final, Ready, Reconnecting, StreamingClient
-from asr_cli.pace import paced
+from asr_cli.pace import Feed, paced
 
 RECORDINGS = Path(__file__).parents[2] / "models" / "english" / "recordings"
 
@@ -61,7 +61,7 @@ async def call(
     async with StreamingClient(urls, model=model) as client:
 
         async def speak() -> None:
-            async for piece in paced(pieces, speed=speed):
+            async for piece in paced(Feed(pieces), speed=speed):
                 await client.send(piece)
             await client.end()
 
