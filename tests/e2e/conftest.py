@@ -10,7 +10,7 @@ from tests.servers.choose import Server
 from tests.support.cluster import Cluster, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(
     rabbitmq: Server, redis_process: Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:

