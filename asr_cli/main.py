@@ -10,7 +10,9 @@ import click
 from asr_tasks.contracts.errors import AsrError
 
 COMMANDS = {
+    "cancel": "asr_cli.commands.operate",
     "demo": "asr_cli.commands.demo",
+    "drain": "asr_cli.commands.operate",
     "models": "asr_cli.commands.fleet",
     "sessions": "asr_cli.commands.fleet",
     "stream": "asr_cli.commands.stream",
@@ -18,7 +20,9 @@ COMMANDS = {
     "workers": "asr_cli.commands.fleet",
 }
 SUMMARIES = {
+    "cancel": "End a call now.",
     "demo": "Speech in, text out, on this machine, with no server.",
+    "drain": "Take a worker out of service without costing a call anything.",
     "models": "List the models: what they are, whether they are installed, who serves them.",
     "sessions": "List the live sessions and where each of them is.",
     "stream": "Send audio to a gateway and show the words as they are recognised.",

@@ -7,28 +7,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-import grpc
 from rich.console import Console
 from rich.table import Table
 
+from asr_cli import allocators
 from asr_tasks.catalogue import Catalogue
 from asr_tasks.contracts.audio import seconds
 from asr_tasks.contracts.errors import BackendDown
 from asr_tasks.rpc import worker_manager_pb2 as pb
-from asr_tasks.rpc.worker_manager_pb2_grpc import WorkerManagerServiceStub
 from asr_tasks.settings import Settings
 
-CALL_SECONDS = 3.0
-
-_allocator = click.option(
-    "--allocator", default=None, help="host:port of an allocator.  [default: ASR_ALLOCATOR_ADDRESS]"
-)
 _machine = click.option("--json", "machine", is_flag=True, help="JSON, for machines.")
 _of_model = click.option("--model", default="", help="Only of this model.")
 
 
 @click.command()
-@_allocator
+@allocators.option
 @_machine
 @click.option("--catalogue", default=None, help="A catalogue file.  [default: ASR_CATALOGUE]")
 def models(allocator: str | None, machine: bool, catalogue: str | None) -> None:
@@ -36,14 +30,16 @@ def models(allocator: str | None, machine: bool, catalogue: str | None) -> None:
 
     Without an allocator it lists the catalogue alone.
     """
-    settings = Settings.load(allocator_address=allocator, catalogue=catalogue)
+    settings = Settings.load(catalogue=catalogue)
     served: dict[str, pb.Model] = {}
     try:
-        answer = _stub(settings).ListModels(pb.ListModelsRequest(), timeout=CALL_SECONDS)
+        answer = allocators.ask(
+            allocator, lambda stub, limit: stub.ListModels(pb.ListModelsRequest(), timeout=limit)
+        )
         served = {model.model_name: model for model in answer.models}
-    except grpc.RpcError as error:
+    except BackendDown:
         if allocator:
-            raise _down(settings, error) from error
+            raise
     rows = []
     for entry in Catalogue.load(settings.catalogue).values():
         live = served.get(entry.name, pb.Model())
@@ -65,18 +61,13 @@ def models(allocator: str | None, machine: bool, catalogue: str | None) -> None:
 
 
 @click.command()
-@_allocator
+@allocators.option
 @_of_model
 @_machine
 def workers(allocator: str | None, model: str, machine: bool) -> None:
     """List the workers, their state, and how many of their slots are used."""
-    settings = Settings.load(allocator_address=allocator)
-    try:
-        answer = _stub(settings).ListWorkers(
-            pb.ListWorkersRequest(model_name=model), timeout=CALL_SECONDS
-        )
-    except grpc.RpcError as error:
-        raise _down(settings, error) from error
+    request = pb.ListWorkersRequest(model_name=model)
+    answer = allocators.ask(allocator, lambda stub, limit: stub.ListWorkers(request, timeout=limit))
     rows = [
         {
             "name": worker.worker_name,
@@ -91,18 +82,15 @@ def workers(allocator: str | None, model: str, machine: bool) -> None:
 
 
 @click.command()
-@_allocator
+@allocators.option
 @_of_model
 @_machine
 def sessions(allocator: str | None, model: str, machine: bool) -> None:
     """List the live sessions: state, worker, how much audio came and how much is final."""
-    settings = Settings.load(allocator_address=allocator)
-    try:
-        answer = _stub(settings).ListSessions(
-            pb.ListSessionsRequest(model_name=model), timeout=CALL_SECONDS
-        )
-    except grpc.RpcError as error:
-        raise _down(settings, error) from error
+    request = pb.ListSessionsRequest(model_name=model)
+    answer = allocators.ask(
+        allocator, lambda stub, limit: stub.ListSessions(request, timeout=limit)
+    )
     rows = [
         {
             "session": one.session,
@@ -119,18 +107,6 @@ def sessions(allocator: str | None, model: str, machine: bool) -> None:
         for one in answer.sessions
     ]
     _print("sessions", rows, machine=machine)
-
-
-def _stub(settings: Settings) -> Any:
-    address = settings.allocator_address.split(",")[0].strip()
-    return WorkerManagerServiceStub(grpc.insecure_channel(address))
-
-
-def _down(settings: Settings, error: grpc.RpcError) -> BackendDown:
-    return BackendDown(
-        f"no allocator answers at {settings.allocator_address}; `asr up` says its address "
-        f"({error.code().name.lower()})"
-    )
 
 
 def _print(title: str, rows: Sequence[dict[str, Any]], *, machine: bool) -> None:

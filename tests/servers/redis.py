@@ -16,6 +16,8 @@ class LocalRedis:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        """Where its append-only file lies."""
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         binary = shutil.which("redis-server") or shutil.which("valkey-server")

@@ -7,7 +7,7 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,8 +88,15 @@ class Cluster:
         own = {"ASR_HOST": "127.0.0.1", "ASR_PORT": str(port), "ASR_GATEWAY_NAME": name}
         return self._start(name, ["-m", "gateway"], own | settings, port, port)
 
-    def worker(self, name: str, *, model: str = "english", slots: int = 8) -> Component:
-        """A worker."""
+    def worker(
+        self,
+        name: str,
+        *,
+        model: str = "english",
+        slots: int = 8,
+        arguments: Sequence[str] = (),
+    ) -> Component:
+        """A worker; ``arguments`` are Celery's."""
         http = free_port()
         own = {
             "ASR_WORKER_NAME": name,
@@ -97,7 +104,7 @@ class Cluster:
             "ASR_SLOTS": str(slots),
             "ASR_WORKER_HTTP": f"127.0.0.1:{http}",
         }
-        return self._start(name, ["-m", "asr_tasks.worker"], own, http, http)
+        return self._start(name, ["-m", "asr_tasks.worker", *arguments], own, http, http)
 
     def wait_ready(self) -> None:
         """Return once every component says it is ready."""
