@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
-from allocator.cancellation import heeded
 from allocator.offer import (
     Cancellation,
     GivenUp,
@@ -23,21 +19,14 @@ from allocator.offer import (
     Waiting,
     pairs,
 )
+from allocator.redis_link import RedisLink, connected
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import (
-    BackendDown,
     BadParameter,
     RecogniserFailed,
     SessionEnded,
     SessionSuperseded,
 )
-from asr_tasks.state.scripts import source
-
-COMMAND_TIMEOUT = 2.0
-"""Seconds one command may take before Redis counts as unreachable."""
-
-MAX_CONNECTIONS = 32
-"""Connections of one store; commands beyond wait for one, as long as for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +49,7 @@ class UnknownWorker(Exception):
     """Redis does not know the worker, or it was declared gone: it has to register."""
 
 
-class Store:
+class Store(RedisLink):
     """One Redis, seen through the scripts. Belongs to one asyncio loop.
 
     Every method raises BackendDown when Redis does not answer. Whether the script ran is then
@@ -71,38 +60,14 @@ class Store:
     def __init__(
         self, client: redis.asyncio.Redis, *, max_attempts: int = 3, result_expires: int = 3600
     ) -> None:
-        self.redis = client
+        super().__init__(client)
         self._max_attempts = max_attempts
         self._result_expires = result_expires
-        self._scripts: dict[str, Any] = {}
 
     @classmethod
     def connect(cls, url: str, *, max_attempts: int = 3, result_expires: int = 3600) -> Self:
         """A store over its own connections; close it."""
-        pool = redis.asyncio.BlockingConnectionPool.from_url(
-            url,
-            max_connections=MAX_CONNECTIONS,
-            timeout=COMMAND_TIMEOUT,
-            decode_responses=True,
-            socket_timeout=COMMAND_TIMEOUT,
-            socket_connect_timeout=COMMAND_TIMEOUT,
-            # Once more at once: a pooled connection may have died with an earlier Redis.
-            retry=Retry(NoBackoff(), 1),
-        )
-        client = redis.asyncio.Redis.from_pool(pool)
-        return cls(client, max_attempts=max_attempts, result_expires=result_expires)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.redis.aclose()
-
-    async def ping(self) -> None:
-        """Whether Redis answers."""
-        try:
-            with heeded():
-                await cast("Any", self.redis.ping())
-        except (RedisError, OSError) as error:
-            raise BackendDown(f"redis: {error}") from error
+        return cls(connected(url), max_attempts=max_attempts, result_expires=result_expires)
 
     async def allocate(self, session: str, model: str) -> Offer | Held | Waiting:
         """Ask for a worker.
@@ -283,51 +248,6 @@ class Store:
         known = sorted(await self.read("SMEMBERS", names.WORKERS_KEY))
         records = await self.read_each([("HGETALL", names.worker_key(name)) for name in known])
         return dict(zip(known, records, strict=True))
-
-    async def read(self, *command: Any) -> Any:
-        """One plain command.
-
-        Raises:
-            BackendDown: Redis does not answer.
-        """
-        try:
-            with heeded():
-                return await cast("Any", self.redis).execute_command(*command)
-        except (RedisError, OSError) as error:
-            raise BackendDown(f"redis: {error}") from error
-
-    async def read_each(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Several plain commands in one round trip.
-
-        Raises:
-            BackendDown: Redis does not answer.
-        """
-        if not commands:
-            return []
-        try:
-            with heeded():
-                async with self.redis.pipeline(transaction=False) as pipe:
-                    for command in commands:
-                        pipe.execute_command(*command)
-                    return list(await pipe.execute())
-        except (RedisError, OSError) as error:
-            raise BackendDown(f"redis: {error}") from error
-
-    async def call(self, name: str, *args: Any, keys: Sequence[str] = ()) -> Any:
-        """Run a script of allocator/lua (EVALSHA; loaded again where a Redis has forgotten it).
-
-        Raises:
-            BackendDown: Redis does not answer.
-        """
-        script = self._scripts.get(name)
-        if script is None:
-            script = self.redis.register_script(source("allocator", name))
-            self._scripts[name] = script
-        try:
-            with heeded():
-                return await script(keys=keys, args=args)
-        except (RedisError, OSError) as error:
-            raise BackendDown(f"redis: {name}: {error}") from error
 
     async def _lead(self, name: str, args: list[Any], office: Office | None) -> Any:
         reply = await self.call(name, *args, *_office(office))

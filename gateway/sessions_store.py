@@ -2,110 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
 
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import BackendDown, NotYourSession, SessionEnded
 from asr_tasks.contracts.results import Segment
 from asr_tasks.contracts.states import WorkerState
-from asr_tasks.state.scripts import source
+from gateway.redis_link import RedisLink, connected
+from gateway.session_records import Attached, Opening, Outcome, View, digest
 
-COMMAND_SECONDS: Final = 2.0
-"""One command to Redis may take so long before Redis counts as away."""
+__all__ = ["Attached", "Fenced", "Opening", "Outcome", "SessionsStore", "View", "digest"]
+
 GATEWAY_EXPIRES: Final = 15
 """Seconds a gateway's beat stays after its last one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What a gateway writes about a new session."""
-
-    model: str
-    language: str = ""
-    client: str = ""
-    task: str = ""
-    priority: int = 0
-    source: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    resume_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Attached:
-    """A session that this gateway owns from now on.
-
-    Attributes:
-        gateway_epoch: fences older gateways; goes with every write.
-        accepted: samples that are durably in the broker.
-        ended: total samples if the end of stream was decided, else None.
-        assigned: whether a worker ever had it.
-    """
-
-    gateway_epoch: int
-    accepted: int
-    ended: int | None
-    model: str
-    source: str
-    assigned: bool
-    resume_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A look at a live session; ``position`` is its place among those that wait, from 1."""
-
-    state: str
-    epoch: int
-    gateway_epoch: int
-    committed: int
-    segments: int
-    position: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What is left of an ended session."""
-
-    state: str
-    code: str
-    message: str
-    duration: float
-    reason: str
-    accepted: int
-    model: str
-    segments: tuple[Segment, ...]
-    tokens: tuple[str, ...] = ()
-
-    @classmethod
-    def from_json(cls, text: bytes) -> Outcome:
-        """Decode ``asr:result:<id>``."""
-        raw = json.loads(text)
-        return cls(
-            state=raw["state"],
-            code=raw["code"],
-            message=raw["message"],
-            duration=float(raw["duration"]),
-            reason=raw["reason"],
-            accepted=int(raw["accepted"]),
-            model=raw["model"],
-            segments=tuple(Segment.from_json(json.dumps(part)) for part in raw["segments"]),
-            tokens=tuple(token for token in (raw["token"], raw["token_prev"]) if token),
-        )
-
-    def admits(self, token: str) -> bool:
-        """Whether the token is one of the session's last two."""
-        return any(hmac.compare_digest(known, digest(token)) for known in self.tokens)
 
 
 class Fenced(Exception):
@@ -123,21 +37,12 @@ class SessionsStore:
         self.redis = redis
         self._gateway = gateway
         self._expires = result_expires
-        self._scripts = {
-            name: _Script(source("gateway", name))
-            for name in ("open", "attach", "accept", "end", "fail")
-        }
+        self._link = RedisLink(redis, ("open", "attach", "accept", "end", "fail"))
 
     @classmethod
     def connect(cls, url: str, gateway: str, result_expires: int) -> SessionsStore:
         """A store over its own pool; commands fail fast and are repeated by whoever waits."""
-        redis = Redis.from_url(
-            url,
-            socket_timeout=COMMAND_SECONDS,
-            socket_connect_timeout=COMMAND_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        return cls(redis, gateway, result_expires)
+        return cls(connected(url), gateway, result_expires)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -167,7 +72,7 @@ class SessionsStore:
         }
         pairs = [item for pair in fields.items() for item in pair]
         keys = [names.session_key(session), names.result_key(session), names.SESSIONS_KEY]
-        reply = await self._run("open", keys, [session, *pairs])
+        reply = await self._link.run("open", keys, [session, *pairs])
         if int(reply[0]) != 1:
             raise NotYourSession("a session with this id exists; resuming it takes its token")
         return token
@@ -184,7 +89,7 @@ class SessionsStore:
         """
         new = secrets.token_urlsafe(24)
         keys = [names.session_key(session), names.result_key(session)]
-        reply = await self._run("attach", keys, [digest(token), digest(new), self._gateway])
+        reply = await self._link.run("attach", keys, [digest(token), digest(new), self._gateway])
         match int(reply[0]):
             case 1:
                 fields = [_text(value) for value in reply[1:]]
@@ -225,7 +130,7 @@ class SessionsStore:
             ([names.session_key(session)], [epoch, samples])
             for session, epoch, samples in positions
         ]
-        return [_refusal(reply) for reply in await self._run_many("accept", calls)]
+        return [_refusal(reply) for reply in await self._link.run_many("accept", calls)]
 
     async def end(self, session: str, gateway_epoch: int, accepted: int) -> int:
         """Decide that the stream is ``accepted`` samples long.
@@ -240,7 +145,7 @@ class SessionsStore:
         Raises:
             Fenced: the session belongs to another gateway by now, or is over.
         """
-        reply = await self._run("end", [names.session_key(session)], [gateway_epoch, accepted])
+        reply = await self._link.run("end", [names.session_key(session)], [gateway_epoch, accepted])
         refusal = _refusal(reply)
         if refusal is not None:
             raise refusal
@@ -270,7 +175,7 @@ class SessionsStore:
             names.waiting_key(model),
         ]
         arguments = [session, gateway_epoch, *error, self._expires, int(only_waiting)]
-        return int((await self._run("fail", keys, arguments))[0]) == 1
+        return int((await self._link.run("fail", keys, arguments))[0]) == 1
 
     async def look(
         self, sessions: Sequence[tuple[str, str, int]]
@@ -283,22 +188,22 @@ class SessionsStore:
         Returns:
             Per session its view (or what is left of it, or None if nothing is), and segments.
         """
-        first = self.redis.pipeline(transaction=False)
+        first = self._link.pipeline()
         for session, model, _ in sessions:
             first.hmget(
                 names.session_key(session),
                 ["state", "epoch", "gateway_epoch", "committed", "segments"],
             )
             first.zrank(names.waiting_key(model), session)
-        replies = await self._execute(first)
+        replies = await self._link.execute(first)
         views = [_view(replies[2 * i], replies[2 * i + 1]) for i in range(len(sessions))]
-        second = self.redis.pipeline(transaction=False)
+        second = self._link.pipeline()
         for (session, _, wanted), view in zip(sessions, views, strict=True):
             if view is None:
                 second.get(names.result_key(session))
             elif view.segments > wanted:
                 second.lrange(names.segments_key(session), wanted, -1)
-        rest = iter(await self._execute(second)) if len(second) else iter(())
+        rest = iter(await self._link.execute(second)) if len(second) else iter(())
         found: list[tuple[View | Outcome | None, list[Segment]]] = []
         for (_, _, wanted), view in zip(sessions, views, strict=True):
             if view is None:
@@ -313,14 +218,14 @@ class SessionsStore:
 
     async def free_slots(self) -> int:
         """Slots that are free, over all models."""
-        first = self.redis.pipeline(transaction=False)
+        first = self._link.pipeline()
         first.smembers(names.WORKERS_KEY)
-        workers = await self._execute(first)
-        pipeline = self.redis.pipeline(transaction=False)
+        workers = await self._link.execute(first)
+        pipeline = self._link.pipeline()
         for worker in sorted(_text(name) for name in workers[0]):
             pipeline.hmget(names.worker_key(worker), ["state", "slots"])
             pipeline.scard(names.worker_sessions_key(worker))
-        replies = await self._execute(pipeline) if len(pipeline) else []
+        replies = await self._link.execute(pipeline) if len(pipeline) else []
         serving = {WorkerState.IDLE, WorkerState.BUSY}
         return sum(
             max(0, int(_text(fields[1]) or 0) - int(used))
@@ -331,69 +236,28 @@ class SessionsStore:
     async def beat(self) -> None:
         """Say that this gateway is alive."""
         key = names.gateway_key(self._gateway)
-        pipeline = self.redis.pipeline(transaction=False)
+        pipeline = self._link.pipeline()
         pipeline.incr(key)
         pipeline.expire(key, GATEWAY_EXPIRES)
-        await self._execute(pipeline)
+        await self._link.execute(pipeline)
 
     async def forget(self) -> None:
         """Take the beat back: this gateway stops."""
-        pipeline = self.redis.pipeline(transaction=False)
+        pipeline = self._link.pipeline()
         pipeline.delete(names.gateway_key(self._gateway))
-        await self._execute(pipeline)
+        await self._link.execute(pipeline)
 
     async def read(self, session: str) -> tuple[dict[str, str], list[Segment]] | Outcome | None:
         """Everything about one session, for the HTTP API."""
-        pipeline = self.redis.pipeline(transaction=False)
+        pipeline = self._link.pipeline()
         pipeline.hgetall(names.session_key(session))
         pipeline.lrange(names.segments_key(session), 0, -1)
         pipeline.get(names.result_key(session))
-        raw = await self._execute(pipeline)
+        raw = await self._link.execute(pipeline)
         if raw[0]:
             fields = {_text(name): _text(value) for name, value in raw[0].items()}
             return fields, [Segment.from_json(text) for text in raw[1]]
         return Outcome.from_json(raw[2]) if raw[2] else None
-
-    async def _run(self, name: str, keys: list[str], arguments: list[Any]) -> list[Any]:
-        reply: list[Any] | Exception = (await self._run_many(name, [(keys, arguments)]))[0]
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
-
-    async def _run_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
-        """One script with many arguments in one round trip; loads it if Redis forgot it."""
-        script = self._scripts[name]
-        for fresh in (False, True):
-            pipeline = self.redis.pipeline(transaction=False)
-            if fresh:
-                pipeline.script_load(script.text)
-            for keys, arguments in calls:
-                pipeline.evalsha(script.sha, len(keys), *keys, *arguments)
-            replies = (await self._execute(pipeline, raise_on_error=False))[1 if fresh else 0 :]
-            if not any(isinstance(reply, NoScriptError) for reply in replies):
-                break
-        return [
-            BackendDown(f"Redis: {reply}") if isinstance(reply, RedisError) else reply
-            for reply in replies
-        ]
-
-    @staticmethod
-    async def _execute(pipeline: Any, *, raise_on_error: bool = True) -> list[Any]:
-        try:
-            return list(await pipeline.execute(raise_on_error=raise_on_error))
-        except (RedisError, OSError) as error:
-            raise BackendDown(f"Redis does not answer: {error}") from error
-
-
-class _Script:
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def digest(token: str) -> str:
-    """What Redis holds of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _refusal(reply: Any) -> Any:

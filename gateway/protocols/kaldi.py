@@ -19,15 +19,17 @@ from aiohttp import WSMsgType, web
 
 from asr_tasks import log
 from asr_tasks.contracts import names
-from asr_tasks.contracts.errors import AsrError, BackendDown
+from asr_tasks.contracts.errors import AsrError
 from asr_tasks.contracts.results import Result
 from asr_tasks.contracts.states import SessionState
 from gateway.audio import caps
 from gateway.connection import Connection
 from gateway.events import Done, Event, Failed, FinalResult, Moved, PartialResult, StateChanged
+from gateway.outlet import ClientGone
+from gateway.protocols.kaldi_status import Board
 from gateway.registry import Registry, Request
 from gateway.services import Services
-from gateway.session import ClientGone, Session
+from gateway.session import Session
 from gateway.settings import GatewaySettings
 from gateway.stopping import stop
 
@@ -51,24 +53,23 @@ _STATUS: Final = {
 """Status of our error codes; every other one is :data:`NOT_ALLOWED`."""
 _NO_DECODER: Final = "No decoder available, try again later"
 _EOS: Final = "EOS"
-_STATUS_SECONDS: Final = 1.0
 
 _log = log.get(__name__)
 
 
 def add_routes(app: web.Application, registry: Registry, services: Services) -> None:
     """Serve the protocol."""
-    board = _Board(registry, services)
+    board = Board(registry, services)
 
     async def speech(request: web.Request) -> web.StreamResponse:
         return await _Client(registry, services.settings).serve(request)
 
-    async def watch_board(app: web.Application) -> None:
+    async def close_board(app: web.Application) -> None:
         await board.close()
 
     app.router.add_get("/client/ws/speech", speech)
     app.router.add_get("/client/ws/status", board.serve)
-    app.on_cleanup.append(watch_board)
+    app.on_cleanup.append(close_board)
 
 
 class _Client:
@@ -111,7 +112,7 @@ class _Client:
             session.detach()
         return self._connection.ws
 
-    # gateway.session.Outlet
+    # gateway.outlet.Outlet
 
     async def tell(self, event: Event) -> None:
         """Send an event as the old server would have."""
@@ -240,67 +241,6 @@ class _Client:
             language=query.get("lang", "")[:64],
             client=query.get("user-id", "none")[:64],
         )
-
-
-class _Board:
-    """``/client/ws/status``: how many workers are free; sent at first and on every change."""
-
-    def __init__(self, registry: Registry, services: Services) -> None:
-        self._registry = registry
-        self._services = services
-        self._watchers: dict[Connection, asyncio.Queue[str]] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._last = ""
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        connection = Connection(self._services.settings)
-        await connection.open(request)
-        queue: asyncio.Queue[str] = asyncio.Queue(maxsize=4)
-        self._watchers[connection] = queue
-        if self._task is None or self._task.done():
-            self._last = await self._line()
-            self._task = asyncio.create_task(self._watch(), name="kaldi status")
-        sender = asyncio.create_task(self._send(connection, queue), name="kaldi status sender")
-        queue.put_nowait(self._last)
-        try:
-            while await connection.receive() is not None:
-                continue  # the old server ignores what status clients say
-        finally:
-            del self._watchers[connection]
-            await stop([sender])
-        return connection.ws
-
-    async def close(self) -> None:
-        """Stop watching."""
-        if self._task is not None:
-            await stop([self._task])
-
-    async def _watch(self) -> None:
-        while self._watchers:
-            await asyncio.sleep(_STATUS_SECONDS)
-            line = await self._line()
-            if line != self._last:
-                self._last = line
-                for queue in self._watchers.values():
-                    if not queue.full():  # a watcher that does not read misses a figure
-                        queue.put_nowait(line)
-
-    async def _line(self) -> str:
-        try:
-            free = await self._services.store.free_slots()
-        except BackendDown:
-            free = 0
-        return json.dumps(
-            {"num_workers_available": free, "num_requests_processed": self._registry.processed}
-        )
-
-    @staticmethod
-    async def _send(connection: Connection, queue: asyncio.Queue[str]) -> None:
-        try:
-            while True:
-                await connection.send(await queue.get())
-        except ClientGone:
-            return
 
 
 def _query(text: str) -> dict[str, str]:

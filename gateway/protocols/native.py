@@ -15,12 +15,10 @@ from asr_tasks import log
 from asr_tasks.contracts.errors import (
     AsrError,
     BadMessage,
-    BadParameter,
     MessageTooBig,
     status_of,
 )
 from asr_tasks.contracts.results import Result
-from gateway.audio import source as formats
 from gateway.audio.raw import resume_byte
 from gateway.connection import Connection, text_of
 from gateway.events import (
@@ -35,29 +33,13 @@ from gateway.events import (
     PartialResult,
     StateChanged,
 )
-from gateway.registry import Opened, Registry, Request
-from gateway.session import ClientGone, Session
-from gateway.sessions_store import Outcome
+from gateway.outlet import ClientGone
+from gateway.protocols import native_opening as opening
+from gateway.registry import Opened, Registry
+from gateway.session import Session
+from gateway.session_records import Outcome
 from gateway.settings import GatewaySettings
 
-PARAMETERS: Final = frozenset(
-    [
-        "model",
-        "language",
-        "content_type",
-        "encoding",
-        "rate",
-        "channels",
-        "partials",
-        "client",
-        "priority",
-        "resume_window",
-        "session",
-        "token",
-        "last_segment",
-    ]
-)
-_NAME_LENGTH: Final = 64
 _RETRY: Final = frozenset({1001, 1006, 1011, 1012, 1013})
 _SERVICE_RESTART: Final = 1012
 
@@ -89,8 +71,8 @@ class _Client:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         await self._connection.open(request)
         try:
-            query = _query(request)
-            self._partials = _flag(query, "partials", True)
+            query = opening.read(request)
+            self._partials = opening.partials(query)
             opened = await self._open(query)
         except AsrError as error:
             await self._refuse(error)
@@ -99,7 +81,7 @@ class _Client:
             await self._talk(opened.session)
         return self._connection.ws
 
-    # gateway.session.Outlet
+    # gateway.outlet.Outlet
 
     async def tell(self, event: Event) -> None:
         """Send an event; a last one closes."""
@@ -119,20 +101,14 @@ class _Client:
 
     async def _open(self, query: Mapping[str, str]) -> Opened | None:
         """Open or resume, and say so; None if the session has ended and all is told."""
-        if "token" not in query:
-            opened = await self._registry.open(self._request(query), self)
+        if not opening.resumes(query):
+            opened = await self._registry.open(opening.new_session(query, self._settings), self)
             await self._greet(opened, next_segment=0, resumed=False)
             return opened
-        if "session" not in query:
-            raise BadParameter("a token needs the session that it belongs to")
-        last = formats.number("last_segment", query.get("last_segment"), -1)
-        if last < -1:
-            raise BadParameter("last_segment must be -1 or more")
-        resumed = await self._registry.resume(
-            "native", query["session"], query["token"], last, self
-        )
+        session, token, last = opening.resumed_session(query)
+        resumed = await self._registry.resume("native", session, token, last, self)
         if isinstance(resumed, Outcome):
-            await self._tell_outcome(query["session"], query["token"], resumed, last + 1)
+            await self._tell_outcome(session, token, resumed, last + 1)
             return None
         await self._greet(resumed, next_segment=last + 1, resumed=True)
         return resumed
@@ -238,34 +214,6 @@ class _Client:
         except ClientGone:
             _log.debug("the refused client was gone already")
 
-    def _request(self, query: Mapping[str, str]) -> Request:
-        if not query.get("model"):
-            raise BadParameter("model is missing")
-        language, client = query.get("language", ""), query.get("client", "")
-        for name, value in (("language", language), ("client", client)):
-            if len(value) > _NAME_LENGTH or not (value.isprintable()):
-                raise BadParameter(f"{name} must be at most {_NAME_LENGTH} printable characters")
-        return Request(
-            protocol="native",
-            model=query["model"],
-            source=formats.parse(
-                query.get("content_type"),
-                query.get("encoding"),
-                query.get("rate"),
-                query.get("channels"),
-            ),
-            session=query.get("session", ""),
-            language=language,
-            client=client,
-            priority=_within(query, "priority", 0, -9, 9),
-            resume_seconds=_seconds(
-                query,
-                "resume_window",
-                self._settings.resume_seconds,
-                self._settings.max_resume_seconds,
-            ),
-        )
-
 
 def encode(event: Event) -> str:
     """An event as a message of the protocol."""
@@ -309,16 +257,6 @@ def _span(result: Result) -> dict[str, Any]:
     return {"start": round(result.start, 3), "end": round(result.end, 3), "text": result.text}
 
 
-def _query(request: web.Request) -> dict[str, str]:
-    query = request.query
-    for name in query:
-        if name not in PARAMETERS:
-            raise BadParameter(f"there is no parameter {name[:_NAME_LENGTH]!r}")
-        if len(query.getall(name)) > 1:
-            raise BadParameter(f"{name} is given twice")
-    return dict(query)
-
-
 def _control(text: str) -> dict[str, Any]:
     try:
         raw = json.loads(text)
@@ -327,35 +265,3 @@ def _control(text: str) -> dict[str, Any]:
     if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
         raise BadMessage("a text message must be a JSON object with a type")
     return raw
-
-
-def _flag(query: Mapping[str, str], name: str, default: bool) -> bool:
-    match query.get(name, ""):
-        case "":
-            return default
-        case "true" | "1":
-            return True
-        case "false" | "0":
-            return False
-        case other:
-            raise BadParameter(f"{name} must be true or false, not {other!r}")
-
-
-def _within(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    value = formats.number(name, query.get(name), default)
-    if not low <= value <= high:
-        raise BadParameter(f"{name} must be {low} to {high}, not {value}")
-    return value
-
-
-def _seconds(query: Mapping[str, str], name: str, default: float, longest: float) -> float:
-    text = query.get(name)
-    if text is None:
-        return min(default, longest)
-    try:
-        value = float(text)
-    except ValueError:
-        raise BadParameter(f"{name} must be a number of seconds, not {text!r}") from None
-    if not 0 <= value <= longest:
-        raise BadParameter(f"{name} must be 0 to {longest:g} seconds")
-    return value

@@ -1,0 +1,97 @@
+"""The gateway's connection to Redis: scripts and pipelines, whose failures are BackendDown."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from asr_tasks.contracts.errors import BackendDown
+from asr_tasks.state.scripts import source
+
+COMMAND_SECONDS: Final = 2.0
+"""One command to Redis may take so long before Redis counts as away."""
+
+
+def connected(url: str) -> Redis:
+    """A client over its own pool; commands fail fast and are repeated by whoever waits."""
+    return Redis.from_url(
+        url,
+        socket_timeout=COMMAND_SECONDS,
+        socket_connect_timeout=COMMAND_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+class RedisLink:
+    """One per gateway; whoever made the client closes it."""
+
+    def __init__(self, redis: Redis, scripts: Iterable[str]) -> None:
+        """``scripts``: names of those of gateway/lua that :meth:`run` will be asked for."""
+        self._redis = redis
+        self._scripts = {name: _Script(source("gateway", name)) for name in scripts}
+
+    async def run(self, name: str, keys: list[str], arguments: list[Any]) -> list[Any]:
+        """Run a script.
+
+        Raises:
+            BackendDown: Redis does not answer.
+        """
+        reply: list[Any] | Exception = (await self.run_many(name, [(keys, arguments)]))[0]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    async def run_many(self, name: str, calls: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
+        """One script with many arguments in one round trip; loads it if Redis forgot it.
+
+        Returns:
+            Per call the script's answer, or a BackendDown if it failed.
+
+        Raises:
+            BackendDown: Redis does not answer.
+        """
+        script = self._scripts[name]
+        for fresh in (False, True):
+            pipeline = self.pipeline()
+            if fresh:
+                pipeline.script_load(script.text)
+            for keys, arguments in calls:
+                pipeline.evalsha(script.sha, len(keys), *keys, *arguments)
+            replies = (await self.execute(pipeline, raise_on_error=False))[1 if fresh else 0 :]
+            if not any(isinstance(reply, NoScriptError) for reply in replies):
+                break
+        return [
+            BackendDown(f"Redis: {reply}") if isinstance(reply, RedisError) else reply
+            for reply in replies
+        ]
+
+    def pipeline(self) -> Any:
+        """Commands for one round trip; other clients' may come between them."""
+        return self._redis.pipeline(transaction=False)
+
+    @staticmethod
+    async def execute(pipeline: Any, *, raise_on_error: bool = True) -> list[Any]:
+        """Send it.
+
+        Returns:
+            One reply per command; with ``raise_on_error=False`` it may be an exception.
+
+        Raises:
+            BackendDown: Redis does not answer.
+        """
+        try:
+            return list(await pipeline.execute(raise_on_error=raise_on_error))
+        except (RedisError, OSError) as error:
+            raise BackendDown(f"Redis does not answer: {error}") from error
+
+
+class _Script:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
