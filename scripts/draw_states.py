@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
-from asr_tasks.contracts.states import SESSION_MOVES, WORKER_MOVES
+from asr_tasks.contracts.states import SESSION_TRANSITIONS, WORKER_TRANSITIONS, Move, State
 
-State = TypeVar("State", bound=StrEnum)
 DOCUMENT = Path(__file__).parent.parent / "ARCHITECTURE.md"
 BEGIN, END = "<!-- states:begin -->", "<!-- states:end -->"
 
 
-def diagram(title: str, moves: Mapping[State, frozenset[State]]) -> str:
-    """A Mermaid state diagram of a table of moves."""
-    first = next(iter(moves))
-    lines = [f"**{title}**", "", "```mermaid", "stateDiagram-v2", f"    [*] --> {first}"]
-    for state, targets in moves.items():
-        lines += [f"    {state} --> {target}" for target in sorted(targets)]
-        if not targets:
-            lines.append(f"    {state} --> [*]")
-    return "\n".join([*lines, "```"])
+def diagram(title: str, transitions: Sequence[Move[State]]) -> str:
+    """A Mermaid state diagram of the transitions, and a table of who makes them."""
+    states = type(transitions[0].old)
+    old = {move.old for move in transitions}
+    lines = [f"**{title}**", "", "```mermaid", "stateDiagram-v2"]
+    lines.append(f"    [*] --> {next(iter(states))}")
+    lines += [f"    {move.old} --> {move.new}: {move.script}" for move in transitions]
+    lines += [f"    {state} --> [*]" for state in states if state not in old]
+    lines += ["```", "", "| from | to | script | who, and when |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {move.old} | {move.new} | {_code(move.script)} | {move.when} |" for move in transitions
+    ]
+    return "\n".join(lines)
+
+
+def _code(scripts: str) -> str:
+    return ", ".join(f"`{name}`" for name in scripts.split(", "))
 
 
 def drawn(text: str) -> str:
     """The document with its diagrams as the tables say."""
     head, rest = text.split(BEGIN)
     _, tail = rest.split(END)
-    both = f"{diagram('Session', SESSION_MOVES)}\n\n{diagram('Worker', WORKER_MOVES)}"
+    both = f"{diagram('Session', SESSION_TRANSITIONS)}\n\n{diagram('Worker', WORKER_TRANSITIONS)}"
     return f"{head}{BEGIN}\n{both}\n{END}{tail}"
 
 

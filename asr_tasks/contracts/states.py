@@ -6,9 +6,10 @@ ARCHITECTURE.md draws.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 
 class SessionState(StrEnum):
@@ -43,43 +44,69 @@ class WorkerState(StrEnum):
     """Left, died or was declared dead; its sessions belong to others."""
 
 
-SESSION_MOVES: Final[Mapping[SessionState, frozenset[SessionState]]] = {
-    SessionState.WAITING: frozenset(
-        {SessionState.ASSIGNED, SessionState.FAILED, SessionState.WAITING}
-    ),
-    SessionState.ASSIGNED: frozenset(
-        {
-            SessionState.STREAMING,
-            SessionState.ASSIGNED,
-            SessionState.WAITING,
-            SessionState.FAILED,
-        }
-    ),
-    SessionState.STREAMING: frozenset(
-        {
-            SessionState.FINISHING,
-            SessionState.DONE,
-            SessionState.ASSIGNED,
-            SessionState.WAITING,
-            SessionState.FAILED,
-        }
-    ),
-    SessionState.FINISHING: frozenset(
-        {
-            SessionState.DONE,
-            SessionState.ASSIGNED,
-            SessionState.WAITING,
-            SessionState.FAILED,
-        }
-    ),
-    SessionState.DONE: frozenset(),
-    SessionState.FAILED: frozenset(),
-}
+State = TypeVar("State", bound=StrEnum)
 
-WORKER_MOVES: Final[Mapping[WorkerState, frozenset[WorkerState]]] = {
-    WorkerState.STARTING: frozenset({WorkerState.IDLE, WorkerState.DRAINING, WorkerState.GONE}),
-    WorkerState.IDLE: frozenset({WorkerState.BUSY, WorkerState.DRAINING, WorkerState.GONE}),
-    WorkerState.BUSY: frozenset({WorkerState.IDLE, WorkerState.DRAINING, WorkerState.GONE}),
-    WorkerState.DRAINING: frozenset({WorkerState.GONE}),
-    WorkerState.GONE: frozenset({WorkerState.STARTING}),
-}
+
+@dataclass(frozen=True, slots=True)
+class Move(Generic[State]):
+    """One transition.
+
+    Attributes:
+        old, new: from, to.
+        script: the Lua scripts that make it, each atomic.
+        when: who calls them, and why.
+    """
+
+    old: State
+    new: State
+    script: str
+    when: str
+
+
+_S, _W = SessionState, WorkerState
+
+SESSION_TRANSITIONS: Final[tuple[Move[SessionState], ...]] = (
+    Move(_S.WAITING, _S.ASSIGNED, "allocate, serve_waiting", "allocator, monitor: a slot is free"),
+    Move(_S.WAITING, _S.WAITING, "allocate", "gateway asks again: it keeps its place"),
+    Move(_S.WAITING, _S.STREAMING, "heartbeat", "Redis had lost the assignment; its worker has it"),
+    Move(_S.WAITING, _S.FAILED, "cancel", "client, operator, or nobody was free in time"),
+    Move(_S.ASSIGNED, _S.STREAMING, "claim", "worker: the task begins"),
+    Move(_S.ASSIGNED, _S.ASSIGNED, "fail_over", "monitor: nobody claimed it; to another worker"),
+    Move(_S.ASSIGNED, _S.WAITING, "fail_over", "the same, and no slot is free"),
+    Move(_S.ASSIGNED, _S.FAILED, "cancel", "client or operator"),
+    Move(_S.STREAMING, _S.FINISHING, "commit", "worker: the audio is read to its end"),
+    Move(_S.STREAMING, _S.DONE, "finish", "worker: nothing was left to commit"),
+    Move(_S.STREAMING, _S.ASSIGNED, "fail_over", "its worker is gone or hands it over"),
+    Move(_S.STREAMING, _S.WAITING, "fail_over", "the same, and no slot is free"),
+    Move(_S.STREAMING, _S.FAILED, "finish, cancel, fail_over", "error, cancelled, or given up"),
+    Move(_S.FINISHING, _S.DONE, "finish", "worker: every final is committed"),
+    Move(_S.FINISHING, _S.ASSIGNED, "fail_over", "its worker is gone"),
+    Move(_S.FINISHING, _S.WAITING, "fail_over", "the same, and no slot is free"),
+    Move(_S.FINISHING, _S.FAILED, "finish, cancel, fail_over", "error, cancelled, or given up"),
+)
+
+WORKER_TRANSITIONS: Final[tuple[Move[WorkerState], ...]] = (
+    Move(_W.STARTING, _W.IDLE, "heartbeat", "worker: its model is loaded"),
+    Move(_W.STARTING, _W.DRAINING, "drain, heartbeat", "operator, or SIGTERM to the worker"),
+    Move(_W.STARTING, _W.GONE, "declare_gone", "monitor, or its own goodbye"),
+    Move(_W.IDLE, _W.BUSY, "allocate, serve_waiting, fail_over", "it got its first session"),
+    Move(_W.IDLE, _W.DRAINING, "drain, heartbeat", "operator, or SIGTERM to the worker"),
+    Move(_W.IDLE, _W.GONE, "declare_gone", "monitor, or its own goodbye"),
+    Move(_W.BUSY, _W.IDLE, "heartbeat, fail_over", "its last session left"),
+    Move(_W.BUSY, _W.DRAINING, "drain, heartbeat", "operator, or SIGTERM to the worker"),
+    Move(_W.BUSY, _W.GONE, "declare_gone", "monitor: dead or hung"),
+    Move(_W.DRAINING, _W.GONE, "declare_gone", "its own goodbye, or the monitor"),
+    Move(_W.GONE, _W.STARTING, "register", "it comes back, or a new boot of its name"),
+)
+
+
+def moves(
+    states: type[State], transitions: Iterable[Move[State]]
+) -> Mapping[State, frozenset[State]]:
+    """Where each state may go."""
+    listed = list(transitions)
+    return {state: frozenset(move.new for move in listed if move.old is state) for state in states}
+
+
+SESSION_MOVES: Final = moves(SessionState, SESSION_TRANSITIONS)
+WORKER_MOVES: Final = moves(WorkerState, WORKER_TRANSITIONS)

@@ -28,7 +28,7 @@ async def client_twice(strike: Strike) -> None:
     strike.now([caller])
 
 
-@case("stale and stolen tokens", median=0.3, longest=2.0)
+@case("stale and stolen tokens", longest=2.0)
 async def stale_token(strike: Strike) -> None:
     """A token of before, another session's, and a guess: refused, and nobody notices."""
     first, second = strike.rng.sample([c for c in strike.callers if c.live], 2)

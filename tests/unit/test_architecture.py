@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from asr_tasks.contracts import names
+from asr_tasks.contracts.states import SESSION_TRANSITIONS, WORKER_TRANSITIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("asr_tasks", "gateway", "allocator", "asr_cli")
@@ -137,6 +138,16 @@ def test_the_pictures_of_the_state_machines_are_the_tables() -> None:
     document = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     drawn = script("scripts/draw_states.py").drawn(document)
     assert drawn == document, "run `make docs`"
+
+
+def test_every_script_of_the_state_machines_is_there() -> None:
+    scripts = {path.stem for path in sources("*.lua")}
+    named = {
+        name
+        for move in (*SESSION_TRANSITIONS, *WORKER_TRANSITIONS)
+        for name in move.script.split(", ")
+    }
+    assert named <= scripts
 
 
 def test_the_stubs_are_what_the_proto_generates(tmp_path: Path) -> None:
