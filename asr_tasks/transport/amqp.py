@@ -33,6 +33,15 @@ from asr_tasks.transport.subscription import Subscription
 
 T = TypeVar("T")
 
+HEARTBEAT_SECONDS = 1
+"""Of the connection that reads audio. Only one consumer at a time reads a session's queue, and
+RabbitMQ holds on to one that hangs (SIGSTOP, a frozen machine) for two to three of these: so long
+does a successor wait for audio. Measured 2.0-2.9 s; with 2 s, 5.1-5.9 s. A false alarm costs a new
+connection and some audio delivered twice, which its position drops."""
+
+PUBLISHING_HEARTBEAT_SECONDS = 10
+"""Nobody waits for this connection to be found dead."""
+
 OPEN_SECONDS = 10.0
 """How long opening a stream, or deleting its queues, waits for a broker that is away."""
 
@@ -50,19 +59,19 @@ class AmqpTransport:
     Args:
         url: AMQP URL(s) of RabbitMQ.
         name: of the worker, for the broker's list of connections.
-        heartbeat: AMQP heartbeat, seconds.
+        heartbeat: AMQP heartbeat of the consuming connection, seconds.
 
     The connections are made in the background; :meth:`ready` says whether they are there.
     """
 
-    def __init__(self, url: str, name: str = "", *, heartbeat: int = 10) -> None:
+    def __init__(self, url: str, name: str = "", *, heartbeat: int = HEARTBEAT_SECONDS) -> None:
         self._consumers = Consumers()
         self._publisher = Publisher()
         self._pending_partials = 0
         self._closed = False
         self._consuming = IoThread(url, "consume", self._consumers, label=name, heartbeat=heartbeat)
         self._publishing = IoThread(
-            url, "publish", self._publisher, label=name, heartbeat=heartbeat
+            url, "publish", self._publisher, label=name, heartbeat=PUBLISHING_HEARTBEAT_SECONDS
         )
         self._consuming.start()
         self._publishing.start()

@@ -23,7 +23,12 @@ class WorkerSettings(Settings):
         pattern=r"^(.+:\d+)?$",
         description="host:port of /healthz, /readyz, /metrics; port 0: any; empty: none.",
     )
-    heartbeat: int = Field(10, ge=1, description="AMQP heartbeat of the streams' connections.")
+    heartbeat: int = Field(
+        1,
+        ge=1,
+        description="AMQP heartbeat of the connection that reads audio: a worker that hangs keeps "
+        "its sessions' audio from their successors for two to three of these.",
+    )
     drain_seconds: float = Field(
         60.0, ge=0, description="After SIGTERM, longest wait for streams to be handed over."
     )

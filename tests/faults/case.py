@@ -70,7 +70,7 @@ class Case:
         name: what is struck, and how.
         strike: does it; returns when the fault is over, or has been made.
         median, longest: targets for the gap of those who were hit, seconds; None: not promised.
-        resumes: target: seconds from the return of what had failed to the next result.
+        resumes: target: seconds by which results due after the return may be late.
         model: what the callers ask for.
         poison: put poison into one caller's speech.
         seconds: of speech in each call.

@@ -8,7 +8,6 @@ position at which the service says it ended.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
 
@@ -28,8 +27,8 @@ class Cost:
         doubled: finals that came over the wire although the client had them.
         differs: whether a word, a time or the ending is another.
         error: code the session ended with; empty: it ended well.
-        wait: seconds from the fault to the next result that the undisturbed run gave after it.
-        healthy: the same in the undisturbed run.
+        gap: seconds by which the text was behind the undisturbed run's at the most, from the fault
+            on; None: not hit, or nothing was to come any more.
     """
 
     chunks: int
@@ -37,15 +36,7 @@ class Cost:
     doubled: int
     differs: bool
     error: str
-    wait: float | None
-    healthy: float | None
-
-    @property
-    def gap(self) -> float | None:
-        """Seconds by which that result came later than undisturbed."""
-        if self.wait is None or self.healthy is None:
-            return None
-        return max(0.0, self.wait - self.healthy)
+    gap: float | None
 
     @property
     def nothing(self) -> bool:
@@ -70,26 +61,32 @@ def judge(healthy: Heard, heard: Heard, fault: float | None) -> Cost:
         for chunk in range(int(start / CHUNK), math.ceil(end / CHUNK))
     }
     silent |= set(range(math.ceil(round(until / CHUNK, 3)), math.ceil(heard.clip.seconds / CHUNK)))
-    wait, wanted = (None, None) if fault is None else _wait(healthy, heard, fault)
     return Cost(
         chunks=len(silent),
         lost=(said - came).total(),
         doubled=len(heard.on_the_wire) - len(set(heard.on_the_wire)),
         differs=healthy.words != heard.words or healthy.done != heard.done,
         error=heard.error.code if heard.error else "",
-        wait=wait,
-        healthy=wanted,
+        gap=None if fault is None else gap(healthy, heard, fault),
     )
 
 
-def _wait(healthy: Heard, heard: Heard, fault: float) -> tuple[float | None, float | None]:
-    """From the fault to the next result, disturbed and undisturbed; None: none came after it."""
-    expected = healthy.progress()
-    at = bisect_right([when for when, _ in expected], fault)
-    if at == len(expected):
-        return None, None
-    due, goal = expected[at]
-    came = next((when for when, progress in heard.progress() if progress >= goal), None)
-    if came is None or came < fault:
-        return None, None  # it came early (so nothing was waited for), or never (then it is lost)
-    return came - fault, due - fault
+def gap(healthy: Heard, heard: Heard, since: float) -> float | None:
+    """How far the text was behind the undisturbed run's at the most.
+
+    Args:
+        healthy, heard: the calls.
+        since: seconds since the first sample; only results due later count.
+
+    Returns:
+        Seconds; None: nothing was due any more, or what was due never came (then it is lost).
+    """
+    came = heard.progress()
+    late = [
+        at - due
+        for due, goal in healthy.progress()
+        if due > since
+        for at in [next((when for when, progress in came if progress >= goal), None)]
+        if at is not None
+    ]
+    return max(0.0, *late) if late else None

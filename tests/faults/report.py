@@ -28,7 +28,6 @@ def row(case: Case, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The figures of a case, and which of its targets were missed."""
     costs = [cost for outcome in outcomes for cost in outcome.costs]
     gaps = [gap for outcome in outcomes for gap in outcome.gaps]
-    waits = [wait for outcome in outcomes for wait in outcome.waits]
     resumed = [seconds for outcome in outcomes for seconds in outcome.resumed]
     wrong = [said for outcome in outcomes for said in outcome.wrong]
     errors = [cost.error for cost in costs if cost.error]
@@ -42,8 +41,6 @@ def row(case: Case, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "differing": sum(cost.differs for cost in costs),
         "gap_median_ms": _ms(statistics.median(gaps)) if gaps else None,
         "gap_max_ms": _ms(max(gaps)) if gaps else None,
-        "with_wait_median_ms": _ms(statistics.median(waits)) if waits else None,
-        "with_wait_max_ms": _ms(max(waits)) if waits else None,
         "resumes_max_ms": _ms(max(resumed)) if resumed else None,
         "errors": sorted(set(errors)),
         "wrong": wrong,

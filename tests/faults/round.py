@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from asr_cli import audio
 from tests.faults.caller import Caller, Clip, Heard
 from tests.faults.case import Case, Strike
-from tests.faults.oracle import Cost, judge
+from tests.faults.oracle import Cost, gap, judge
 from tests.faults.poison import POISON
 from tests.faults.world import QUIET_SECONDS, World
 from tests.support.calls import recordings
@@ -31,14 +31,12 @@ class Outcome:
     Attributes:
         costs: of every caller but those meant to fail.
         gaps: seconds, of those who were hit.
-        waits: the same with the undisturbed wait in it.
-        resumed: seconds from the return of what had failed to a caller's next result.
+        resumed: seconds by which results due after the return of what had failed came late.
         wrong: everything else that should not be.
     """
 
     costs: list[Cost] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
     resumed: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -109,17 +107,12 @@ def _listen(outcome: Outcome, strike: Strike, caller: Caller, same: Heard) -> No
     hit = strike.fault if strike.hit is None or caller in strike.hit else None
     cost = judge(same, heard, None if hit is None else hit - heard.began)
     outcome.costs.append(cost)
-    if cost.gap is not None and cost.wait is not None:
+    if cost.gap is not None:
         outcome.gaps.append(cost.gap)
-        outcome.waits.append(cost.wait)
     if strike.back is not None:
-        back = strike.back - heard.began
-        # Only who was still waiting for a result then waited for the return.
-        late = judge(same, heard, back)
-        if cost.wait is not None and hit is not None and hit - heard.began + cost.wait >= back:
-            outcome.resumed.append(hit - heard.began + cost.wait - back)
-        elif late.gap is not None:
-            outcome.resumed.append(late.gap)
+        # What was due before the return is late by the outage; what is due after it, by the rest.
+        late = gap(same, heard, strike.back - heard.began)
+        outcome.resumed += [] if late is None else [late]
 
 
 async def _talk(callers: Sequence[Caller]) -> None:

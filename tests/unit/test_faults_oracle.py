@@ -39,7 +39,6 @@ def test_the_same_call_costs_nothing():
     cost = judge(heard(HEALTHY), heard(HEALTHY), 0.8)
     assert cost.nothing
     assert cost.gap == 0.0
-    assert cost.wait == pytest.approx(0.2)
 
 
 def test_a_missing_final_is_seen_with_the_chunks_under_it():
@@ -66,14 +65,18 @@ def test_an_early_end_is_lost_audio():
     assert (cost.chunks, cost.differs) == (5, True)
 
 
-def test_the_gap_is_how_much_later_the_next_result_came():
-    late = [(at + 0.4 if at > 0.8 else at, event) for at, event in HEALTHY]
+def test_the_gap_is_how_far_the_text_was_behind():
+    late = [(at + 0.4 if 0.8 < at < 2 else at, event) for at, event in HEALTHY]
     cost = judge(heard(HEALTHY), heard(late), 0.8)
     assert cost.nothing
     assert cost.gap == pytest.approx(0.4)
-    assert cost.wait == pytest.approx(0.6)
 
 
-def test_what_was_said_before_the_fault_is_not_the_next_result():
-    again = [*HEALTHY[:2], (1.2, Partial(0, 0.2, 0.5, "engine")), *HEALTHY[2:]]
-    assert judge(heard(HEALTHY), heard(again), 1.1).wait == pytest.approx(0.4)
+def test_what_was_late_before_the_fault_is_not_its_doing():
+    late = [(at + 0.4 if at < 2 else at, event) for at, event in HEALTHY]
+    assert judge(heard(HEALTHY), heard(late), 1.9).gap == 0.0
+
+
+def test_what_was_said_before_the_fault_is_not_progress():
+    again = [*HEALTHY[:1], (1.2, Partial(0, 0.2, 0.5, "engine")), *HEALTHY[2:]]
+    assert judge(heard(HEALTHY), heard(again), 0.8).gap == pytest.approx(0.5)
