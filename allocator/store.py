@@ -27,6 +27,7 @@ from asr_tasks.contracts.errors import (
     SessionEnded,
     SessionSuperseded,
 )
+from asr_tasks.contracts.lease import ON_TRIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Store(RedisLink):
     ) -> Offer | Waiting | GivenUp | None:
         """Take a session from its worker; None if that was done before."""
         hint = RecogniserFailed.hint
-        args = [*lost, self._max_attempts, self._result_expires, hint]
+        args = [*lost, self._max_attempts, self._result_expires, hint, ON_TRIAL]
         reply = await self._lead("fail_over", args, office)
         match reply[0]:
             case "offer":

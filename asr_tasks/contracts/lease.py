@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+ON_TRIAL: Final = 2
+"""Tries since the last commit, the present one included, from which on a session is on trial: see
+:mod:`asr_tasks.streaming.trial`."""
 
 
 @dataclass(frozen=True, slots=True)

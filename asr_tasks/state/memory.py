@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from asr_tasks.contracts.errors import StaleLease
-from asr_tasks.contracts.lease import Checkpoint, Lease
+from asr_tasks.contracts.lease import ON_TRIAL, Checkpoint, Lease
 from asr_tasks.contracts.results import Result, Segment
 from asr_tasks.state.sessions import Claim, Ending
 
@@ -17,6 +17,8 @@ class _Session:
     epoch: int
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     commits: int = 0
+    tries: int = 0
+    at_work: bool = False
     finals: list[Result] = field(default_factory=list)
     ending: Ending | None = None
 
@@ -31,15 +33,18 @@ class MemorySessions:
     def assign(self, lease: Lease) -> None:
         """Give the session to the lease's epoch, as an allocator would."""
         with self._lock:
-            self._sessions.setdefault(lease.session, _Session(0)).epoch = lease.epoch
+            session = self._sessions.setdefault(lease.session, _Session(0))
+            session.epoch = lease.epoch
+            session.tries += 1
 
     def claim(self, lease: Lease, *, reports: int | None = None) -> Claim:
         del reports
         with self._lock:
             session = self._owned(lease)
+            session.at_work = session.tries >= ON_TRIAL
             count = len(session.finals)
             last = Segment(count - 1, session.finals[-1]) if count else None
-            return Claim(session.checkpoint, count, session.commits, last)
+            return Claim(session.checkpoint, count, session.commits, session.tries, last)
 
     def commit(
         self,
@@ -56,6 +61,7 @@ class MemorySessions:
                 session.finals.extend(finals)
                 session.checkpoint = checkpoint
                 session.commits = serial
+                session.tries, session.at_work = 0, False
             elif serial != session.commits:
                 raise StaleLease("serial")
             return len(session.finals)
@@ -65,6 +71,15 @@ class MemorySessions:
             session = self._owned(lease)
             session.ending = ending
             return len(session.finals)
+
+    def note_trial(self, lease: Lease, *, at_work: bool) -> None:
+        with self._lock:
+            self._owned(lease).at_work = at_work
+
+    def at_work(self, session: str) -> bool:
+        """Whether the session is noted to be at work, on trial."""
+        with self._lock:
+            return self._sessions[session].at_work
 
     def check(self, lease: Lease) -> None:
         with self._lock:

@@ -17,7 +17,7 @@ from redis.retry import Retry
 
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import StaleLease
-from asr_tasks.contracts.lease import Checkpoint, Lease
+from asr_tasks.contracts.lease import ON_TRIAL, Checkpoint, Lease
 from asr_tasks.contracts.results import Result, Segment
 from asr_tasks.state.scripts import source
 
@@ -37,12 +37,14 @@ class Claim:
         checkpoint: where the committed audio ends, and the recogniser's state there.
         segments: number of finals committed so far.
         commits: serial of the last commit.
+        tries: of the session since its last commit, this one included.
         last: the last committed final, if any: it may not have been published.
     """
 
     checkpoint: Checkpoint
     segments: int
     commits: int
+    tries: int = 1
     last: Segment | None = None
 
 
@@ -70,7 +72,8 @@ class Sessions(Protocol):
     """
 
     def claim(self, lease: Lease, *, reports: int | None = None) -> Claim:
-        """Take the session; to be called before any effect.
+        """Take the session; to be called before any effect. From :data:`ON_TRIAL` tries on it is
+        noted to be at work, as by :meth:`note_trial`.
 
         Args:
             lease: the assignment.
@@ -99,6 +102,10 @@ class Sessions(Protocol):
         """End the session and keep its result for a while; returns the number of finals."""
         ...
 
+    def note_trial(self, lease: Lease, *, at_work: bool) -> None:
+        """Whether the owner is at work on the audio of a session that is on trial."""
+        ...
+
     def check(self, lease: Lease) -> None:
         """Only whether the lease still holds."""
         ...
@@ -119,6 +126,7 @@ class RedisSessions:
         self._claim = client.register_script(source(here, "claim"))
         self._commit = client.register_script(source(here, "commit"))
         self._finish = client.register_script(source(here, "finish"))
+        self._trial = client.register_script(source(here, "trial"))
 
     @classmethod
     def connect(cls, url: str, *, result_expires: int = 3600) -> RedisSessions:
@@ -140,12 +148,17 @@ class RedisSessions:
             # The word is this process's and this epoch's: a repeated call of ours passes, a
             # second body for the same assignment (a dispatch delivered twice) does not start
             # because `running` refuses it in this process and the word refuses it elsewhere.
-            [lease.epoch, f"{self._claim_word}:{lease.epoch}", "" if reports is None else reports],
+            [
+                lease.epoch,
+                f"{self._claim_word}:{lease.epoch}",
+                "" if reports is None else reports,
+                ON_TRIAL,
+            ],
         )
         checkpoint = Checkpoint(int(reply[1]), bytes(reply[4]))
         segments = int(reply[2])
         last = self._last_segment(lease.session) if segments else None
-        return Claim(checkpoint, segments, int(reply[3]), last)
+        return Claim(checkpoint, segments, int(reply[3]), int(reply[5]), last)
 
     def commit(
         self,
@@ -199,6 +212,10 @@ class RedisSessions:
             ],
         )
         return int(reply[1])
+
+    def note_trial(self, lease: Lease, *, at_work: bool) -> None:
+        keys = [names.session_key(lease.session)]
+        self._call(self._trial, lease, keys, [lease.epoch, "1" if at_work else "0"])
 
     def check(self, lease: Lease) -> None:
         try:

@@ -98,6 +98,7 @@ def _run(
     parameters: dict[str, Any],
 ) -> str:
     try:
+        stream.begin()
         body(stream, **parameters)
         stream.drain_out()
     except HandOver as over:
@@ -107,6 +108,8 @@ def _run(
     except AsrError as error:
         _end(environment, lease, queues, stream, error)
         raise
+    finally:
+        stream.leave()
     transcript = environment.sessions.transcript(lease.session)
     _end(environment, lease, queues, stream, None)
     return transcript

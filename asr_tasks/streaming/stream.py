@@ -19,12 +19,17 @@ from asr_tasks.streaming.commit import Committer
 from asr_tasks.streaming.limits import Limits
 from asr_tasks.streaming.order import Reorderer
 from asr_tasks.streaming.running import StopReason, StopSignal
+from asr_tasks.streaming.trial import Trial
 from asr_tasks.transport.base import SessionQueues
 
 _log = log.get("asr.stream")
 
 RECEIVE_TIMEOUT = 0.25
 """Seconds of waiting for audio between two looks at the stop signal and the limits."""
+
+
+TRIAL_CHECKPOINT = 0.5
+"""Seconds of audio after which a stream on trial commits, and is acquitted."""
 
 
 class HandOver(Exception):
@@ -65,6 +70,7 @@ class Stream:
         self._partial: Message | None = None
         self._yielded = claim.checkpoint.position
         self._committer = Committer(sessions, lease, claim, self._publish, self._settle)
+        self._trial = Trial(sessions, lease, claim.tries)
         self._republish(claim)
         self._started = self._heard = self._checked = time.monotonic()
         self._gap_since: float | None = None
@@ -83,8 +89,17 @@ class Stream:
     @property
     def checkpoint_due(self) -> bool:
         """Whether it is time to commit a checkpoint although no final is due."""
-        waiting = self._limits.checkpoint * SAMPLE_RATE
+        limit = TRIAL_CHECKPOINT if self._trial.on else self._limits.checkpoint
+        waiting = limit * SAMPLE_RATE
         return self._yielded - self._committer.position >= waiting
+
+    def begin(self) -> None:
+        """The body begins; the framework's, not the body's."""
+        self._trial.work()
+
+    def leave(self) -> None:
+        """The body has ended, one way or another; the framework's, not the body's."""
+        self._trial.leave()
 
     def __iter__(self) -> Iterator[Chunk]:
         while not self.ended:
@@ -93,6 +108,7 @@ class Stream:
                     self.ended = "eos"
                     return
                 self._yielded = chunk.end
+                self._trial.work()
                 yield chunk
                 self._obey()
             self._obey()
@@ -131,6 +147,8 @@ class Stream:
         self._committer.add(self._finals, checkpoint or Checkpoint(self._yielded))
         self._finals = []
         flushed = self._committer.flush()
+        if flushed:
+            self._trial.over()
         if self._partial is not None:
             self._queues.publish(self._partial, confirm=False)
             self._partial = None
@@ -181,7 +199,10 @@ class Stream:
     def _wait(self) -> None:
         """Take in what has arrived, or wait a little for it."""
         now = time.monotonic()
-        delivery = self._queues.receive(timeout=RECEIVE_TIMEOUT)
+        delivery = self._queues.receive(timeout=0) if self._trial.on else None
+        if delivery is None:
+            self._trial.rest()
+            delivery = self._queues.receive(timeout=RECEIVE_TIMEOUT)
         if delivery is not None:
             self._heard = time.monotonic()
             self._order.push(delivery)

@@ -227,6 +227,37 @@ async def test_tries_without_a_commit_are_bounded(store):
         assert (await worker_of(store, worker.name))["state"] == "idle"
 
 
+async def test_a_session_on_trial_is_blamed_only_while_its_worker_is_at_work_on_it(store):
+    workers = {name: await FakeWorker(store, name, 2).ready() for name in ("worker-0", "worker-1")}
+    guilty, innocent = [await open_session(store) for _ in range(2)]
+    answers = {id: await store.allocate(id, "english") for id in (guilty, innocent)}
+    deaths = 0
+    while isinstance(answers[guilty], Offer):
+        for answer in answers.values():
+            await workers[answer.worker].claim(answer)
+        # The innocent has had its turn and rests when the other one's audio kills the worker.
+        await store.redis.hdel(names.session_key(innocent), "trial")
+        deaths += 1
+        answers = {id: await store.fail_over((id, answer.epoch)) for id, answer in answers.items()}
+    assert isinstance(answers[guilty], GivenUp)
+    assert deaths == 3
+    assert isinstance(answers[innocent], Offer)
+    assert (await session_of(store, innocent))["attempts"] == "2"
+
+
+async def test_losses_are_bounded_whoever_is_to_blame(store):
+    for name in ("worker-0", "worker-1"):
+        await FakeWorker(store, name).ready()
+    session = await open_session(store)
+    answer, losses = await store.allocate(session, "english"), 0
+    while isinstance(answer, Offer):
+        await store.redis.hset(names.session_key(session), "state", "streaming")
+        answer = await store.fail_over((session, answer.epoch))
+        losses += 1
+    assert isinstance(answer, GivenUp)
+    assert losses == 12
+
+
 async def test_a_session_that_nobody_claims_is_not_blamed(store):
     for name in ("worker-0", "worker-1"):
         await FakeWorker(store, name).ready()

@@ -13,6 +13,7 @@ from allocator.offer import Lost, Offer, Reconciled
 from allocator.store import Store
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import UnknownModel
+from asr_tasks.contracts.lease import ON_TRIAL
 
 
 @contextmanager
@@ -140,6 +141,8 @@ class FakeWorker:
         self.running.append((offer.session, offer.epoch))
         key = names.session_key(offer.session)
         await self.store.redis.hset(key, mapping={"state": "streaming", "claim": "word"})
+        if int(await self.store.redis.hget(key, "attempts") or 0) >= ON_TRIAL:
+            await self.store.redis.hset(key, "trial", offer.epoch)
 
     async def finish(self, session: str) -> None:
         """What the body does last (finish.lua, in short), and then it returns."""

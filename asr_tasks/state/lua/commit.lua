@@ -1,6 +1,6 @@
 -- commit: append finals and move the committed position, all or nothing.
 --
--- KEYS[1] asr:session:<id>           hash   committed, segments, commits, attempts; state at the end
+-- KEYS[1] asr:session:<id>           hash   committed, segments, commits, attempts, losses, trial; state at the end
 -- KEYS[2] asr:session:<id>:segments  list   Segment JSON, index = place in the list
 -- KEYS[3] asr:session:<id>:snapshot  bytes  the recogniser's state at the committed position
 -- ARGV[1] epoch     of the writer; a stale one changes nothing
@@ -23,5 +23,6 @@ for i = 6, #ARGV do
 end
 redis.call('SET', KEYS[3], ARGV[4])
 redis.call('HSET', KEYS[1], 'committed', ARGV[3], 'segments', segments, 'commits', serial, 'attempts', 0)
+redis.call('HDEL', KEYS[1], 'losses', 'trial')
 if ARGV[5] == '1' and now[4] == 'streaming' then redis.call('HSET', KEYS[1], 'state', 'finishing') end
 return {1, segments}

@@ -1,0 +1,80 @@
+"""A session whose worker died without a commit is heard by name, until it has committed."""
+
+from __future__ import annotations
+
+from asr_tasks.contracts.lease import Lease
+from asr_tasks.contracts.names import new_session_id
+from asr_tasks.contracts.results import Result
+from asr_tasks.state.memory import MemorySessions
+from asr_tasks.streaming.stream import Stream
+from asr_tasks.streaming.testing import chunks_of, run_stream
+
+SECOND = bytes(32_000)
+
+
+class Watched:
+    """A body that notes at each chunk whether its session was said to be at work."""
+
+    def __init__(self, sessions: MemorySessions) -> None:
+        self.sessions = sessions
+        self.noted: list[bool] = []
+
+    def __call__(self, stream: Stream) -> None:
+        self.noted.append(self.sessions.at_work(stream.session))
+        for _ in stream:
+            self.noted.append(self.sessions.at_work(stream.session))
+            if stream.checkpoint_due:
+                stream.commit()
+        stream.emit(Result("over", final=True))
+
+
+def lost(sessions: MemorySessions, lease: Lease, workers: int) -> Lease:
+    """The session after so many workers have died over it, unclaimed by the next."""
+    for epoch in range(1, workers + 1):
+        sessions.assign(Lease(lease.session, lease.worker, epoch))
+    return Lease(lease.session, lease.worker, workers + 1)
+
+
+def test_a_first_try_is_not_on_trial():
+    sessions = MemorySessions()
+    body = Watched(sessions)
+    run_stream(body, chunks_of(SECOND * 2), sessions=sessions)
+    assert not any(body.noted)
+
+
+def test_a_session_on_trial_is_noted_until_it_commits():
+    sessions = MemorySessions()
+    lease = lost(sessions, Lease(new_session_id(), "worker", 1), 1)
+    body = Watched(sessions)
+    run_stream(body, chunks_of(SECOND * 2), sessions=sessions, lease=lease)
+    assert body.noted[0]  # while its state is restored, too
+    assert all(body.noted[:6])
+    assert not any(body.noted[7:])  # half a second was heard and committed: acquitted
+
+
+def test_a_session_that_waits_for_audio_is_not_at_work():
+    sessions = MemorySessions()
+    lease = lost(sessions, Lease(new_session_id(), "worker", 1), 1)
+    seen: list[bool] = []
+
+    def waiting(stream: Stream) -> None:
+        seen.extend(sessions.at_work(stream.session) for _ in stream)
+        seen.append(sessions.at_work(stream.session))
+
+    run_stream(waiting, chunks_of(SECOND)[:2], sessions=sessions, lease=lease)
+    assert seen == [True, True, False]  # it ended as idle, having waited
+
+
+def test_a_body_that_fails_on_trial_stays_noted_and_lets_others_work():
+    sessions = MemorySessions()
+
+    def failing(stream: Stream) -> None:
+        next(iter(stream))
+        raise ValueError("this audio")
+
+    for _ in range(2):  # the second would wait for ever if the first had kept its turn
+        lease = lost(sessions, Lease(new_session_id(), "worker", 1), 1)
+        try:
+            run_stream(failing, chunks_of(SECOND), sessions=sessions, lease=lease)
+        except ValueError:
+            assert sessions.at_work(lease.session)
