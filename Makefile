@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test check format bench proto model model-eval recordings docs clean
+.PHONY: help setup servers demo test check format bench faults proto model model-eval recordings docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ format: $(STAMP)  ## rewrite the code the way the linters want it
 
 bench: $(STAMP) servers  ## latency of the decoupling, streams per machine: a table and JSON
 	@$(BIN)/python -m tests.bench
+
+faults: $(STAMP) servers  ## strike everything while people talk (over an hour; WORDS="gateway Redis" for some)
+	@$(BIN)/python -m tests.faults $(WORDS)
 
 proto: $(STAMP)  ## generate the gRPC stubs again
 	@$(BIN)/python proto/generate.py

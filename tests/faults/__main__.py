@@ -27,7 +27,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the moments  [1]")
     parser.add_argument("--list", action="store_true", help="name the cases")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the processes' logs")
-    parser.add_argument("--json", type=Path, default=Path("bench-results"), metavar="FOLDER")
+    parser.add_argument(
+        "--out", type=Path, default=Path("bench-results"), metavar="FOLDER", help="for the figures"
+    )
     options = parser.parse_args()
     try:
         cases = chosen(options.words)
@@ -39,7 +41,7 @@ def main() -> int:
         return 0
     about = machine.describe() | {"seed": options.seed, "sessions": options.sessions}
     rows: list[dict[str, Any]] = []
-    path = options.json / "faults.json"
+    path = options.out / "faults.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="asr-faults-") as name:
         folder = options.keep or Path(name)
@@ -54,7 +56,7 @@ def main() -> int:
                 # After each case: what was measured is kept, whatever happens to the rest.
                 path.write_text(json.dumps({"machine": about, "rows": rows}, indent=2) + "\n")
     bench.show("faults", [report.shown(row) for row in rows])
-    (options.json / "faults.md").write_text(report.markdown(rows))
+    (options.out / "faults.md").write_text(report.markdown(about, rows), "utf-8")
     print(path)
     return int(any(row["missed"] for row in rows))
 

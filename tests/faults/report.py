@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.faults.case import Case
+from tests.faults.case import CASES, Case
 from tests.faults.round import Outcome
 
 TITLES = {
@@ -80,15 +80,52 @@ def shown(figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """A table for the documents."""
-    head = "| " + " | ".join(TITLES.values()) + " |"
-    rule = "| --- |" + " ---: |" * (len(TITLES) - 2) + " --- |"
+HEAD = """# The fault matrix
+
+Written by `make faults`. Real processes on real servers: two gateways, two allocators, two
+monitors, three workers with the demo model (chunks of 0.16 s), RabbitMQ, Redis. In each round
+{sessions} people talk through the product's own client; at a random moment something is struck;
+every transcript is then compared, word for word and time for time, with the same call undisturbed.
+
+- **chunks lost**: 0.1 s pieces of audio that were accepted and not transcribed.
+- **finals lost, doubled**: of the undisturbed run's; sent again though the client had them.
+- **differing**: sessions whose words, times or ending are not those of the undisturbed run.
+- **gap**: how far the text was behind the undisturbed run's at the most after the fault, ms, over
+  the sessions that could feel it.
+- **after return**: the same, of results that were due after what had failed was there again.
+- **missed**: promises that were not kept; that nothing is left behind in Redis and RabbitMQ is one.
+
+Measured on {processor}, {cores} cores shared by everything above and the callers; commit {commit};
+RabbitMQ {rabbitmq}, Redis {redis}; seed {seed}.
+
+"""
+
+
+def markdown(about: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> str:
+    """The document."""
     lines = [
-        "| " + " | ".join(str(cell) or "none" for cell in shown(figures).values()) + " |"
-        for figures in rows
+        "| " + " | ".join(TITLES.values()).replace("what", "case", 1) + " |",
+        "| --- |" + " ---: |" * (len(TITLES) - 2) + " --- |",
     ]
-    return "\n".join([head, rule, *lines]) + "\n"
+    lines += ["| " + " | ".join(map(str, shown(row).values())) + " |" for row in rows]
+    lines += ["", "| case | what happens | promised |", "| --- | --- | --- |"]
+    for figures in rows:
+        case = CASES[figures["case"]]
+        lines.append(
+            f"| {case.name} | {' '.join((case.strike.__doc__ or '').split())} | "
+            f"{_promise(figures['promised'])} |"
+        )
+    return HEAD.format(**about) + "\n".join(lines) + "\n"
+
+
+def _promise(promised: Mapping[str, int | None]) -> str:
+    said = {
+        "median_ms": "gap median under {} ms",
+        "longest_ms": "gap under {} ms",
+        "resumes_ms": "within {} ms of its return",
+    }
+    kept = [said[name].format(limit) for name, limit in promised.items() if limit is not None]
+    return "no word lost" + "".join(f"; {one}" for one in kept)
 
 
 def _ms(seconds: float) -> int:
