@@ -31,6 +31,11 @@ broker_channel_error_retry = True  # the belt to that: otherwise the whole worke
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # the default gives up after a hundred tries
 broker_heartbeat = 30  # of Celery's own connection; the streams' have a shorter one
+# After a reconnect Celery would raise the prefetch count again step by step, in the callback of a
+# task's acknowledgement. With the threads pool that is a task's thread, on the main thread's channel:
+# frames mix, an answer is lost, and the worker hears of no task for a minute or more.
+# (celery 5.7.0, worker/consumer/consumer.py, _restore_prefetch_count_after_connection_restart)
+worker_enable_prefetch_count_reduction = False
 broker_pool_limit = 16  # events are sent from task threads, each for a moment
 # A pod that restarts under its name while the broker still holds its old connection would die
 # of ResourceLocked if these were exclusive.

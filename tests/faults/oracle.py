@@ -26,7 +26,7 @@ class Cost:
         lost: finals of the undisturbed run that did not come.
         doubled: finals that came over the wire although the client had them.
         differs: whether a word, a time or the ending is another.
-        error: code the session ended with; empty: it ended well.
+        error: code and message the session ended with; empty: it ended well.
         gap: seconds by which the text was behind the undisturbed run's at the most, from the fault
             on; None: not hit, or nothing was to come any more.
     """
@@ -66,7 +66,7 @@ def judge(healthy: Heard, heard: Heard, fault: float | None) -> Cost:
         lost=(said - came).total(),
         doubled=len(heard.on_the_wire) - len(set(heard.on_the_wire)),
         differs=healthy.words != heard.words or healthy.done != heard.done,
-        error=heard.error.code if heard.error else "",
+        error=f"{heard.error.code}: {heard.error}" if heard.error else "",
         gap=None if fault is None else gap(healthy, heard, fault),
     )
 
