@@ -32,8 +32,8 @@ broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # the default gives up after a hundred tries
 broker_heartbeat = 30  # of Celery's own connection; the streams' have a shorter one
 # After a reconnect Celery would raise the prefetch count again step by step, in the callback of a
-# task's acknowledgement. With the threads pool that is a task's thread, on the main thread's channel:
-# frames mix, an answer is lost, and the worker hears of no task for a minute or more.
+# task's acknowledgement: with the threads pool in a task's thread, on the main thread's channel.
+# Frames then mix, an answer is lost, and the worker hears of no task for a minute or more.
 # (celery 5.7.0, worker/consumer/consumer.py, _restore_prefetch_count_after_connection_restart)
 worker_enable_prefetch_count_reduction = False
 broker_pool_limit = 16  # events are sent from task threads, each for a moment
