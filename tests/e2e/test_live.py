@@ -11,7 +11,7 @@ from celery import Celery
 from celery.result import AsyncResult
 from kombu import Connection
 
-from asr_cli.client import Done, Final, Partial, Ready
+from asr_cli.client import Done, Final, Moved, Partial, Ready
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import ModelUnavailable, UnknownModel
 from tests.support.calls import Call, call, recordings
@@ -179,8 +179,30 @@ def test_an_unknown_model_and_an_absent_checkpoint_are_told_at_once(cluster):
         asyncio.run(call(urls(cluster), b"", model="malay"))
 
 
+def test_without_a_worker_calls_wait_by_priority_and_catch_up(cluster, store):
+    """Their audio is accepted all the same, and then heard as fast as it goes."""
+    pcm, ended = recordings()[0][: 10 * 32_000], []
+
+    async def one(name: str, priority: int) -> Call:
+        made = await call(urls(cluster), pcm, speed=0, model="loudness", priority=priority)
+        ended.append(name)
+        return made
+
+    async def act() -> list[Call]:
+        calling, waiting = [], names.waiting_key("loudness")
+        for name, priority in (("first", 0), ("second", 0), ("urgent", 5)):
+            calling.append(asyncio.create_task(one(name, priority)))
+            await eventually_async(lambda: store.zcard(waiting) == len(calling), within=5)
+        cluster.worker("loudness-0", model="loudness", slots=1)
+        return await asyncio.gather(*calling)
+
+    calls = asyncio.run(act())
+    assert ended == ["urgent", "first", "second"]
+    assert all(made.events[-1] == Done(len(made.finals), 10.0, "eos") for made in calls)
+    assert any(isinstance(e, Moved) and e.state == "waiting" for e in calls[0].events)
+
+
 def test_another_stream_task_is_asked_for_like_a_model(cluster):
-    cluster.worker("loudness-0", model="loudness")
     cluster.wait_ready()
     pcm = bytes(3 * 32_000) + recordings()[0][: 5 * 32_000]
     made = asyncio.run(call(urls(cluster), pcm, speed=0, model="loudness"))

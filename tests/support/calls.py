@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from asr_cli import audio
 from asr_cli.client import Event, Final, Ready, Reconnecting, StreamingClient
@@ -54,11 +55,12 @@ async def call(
     speed: float = 1.0,
     on_event: Callable[[Event], None] = lambda _: None,
     model: str = "english",
+    **parameters: Any,
 ) -> Call:
     """One caller: speaks, listens, hangs up when everything is said."""
     pieces = iter([pcm[at : at + audio.PIECE] for at in range(0, len(pcm), audio.PIECE)])
     made = Call()
-    async with StreamingClient(urls, model=model) as client:
+    async with StreamingClient(urls, model=model, **parameters) as client:
 
         async def speak() -> None:
             async for piece in paced(Feed(pieces), speed=speed):
