@@ -74,22 +74,39 @@ class Heard:
         last = next((e for _, e in reversed(self.events) if isinstance(e, Partial | Final)), None)
         return isinstance(last, Partial) and bool(last.text)
 
+    def sooner(self, other: Heard) -> None:
+        """Take over the times of results that came earlier in another run of the same call."""
+        came = other.progress()
+        self.events = [
+            (min(at, _when(came, _reached(event), at)), event) for at, event in self.events
+        ]
+
     def progress(self) -> list[tuple[float, tuple[int, int]]]:
         """How far the text was, and when: (segment, words in it), each only when it grew."""
         grown: list[tuple[float, tuple[int, int]]] = []
         most = (0, 0)
         for at, event in self.events:
-            match event:
-                case Partial(segment=segment, text=text):
-                    now = (segment, len(text.split()))
-                case Final(segment=segment):
-                    now = (segment + 1, 0)
-                case _:
-                    continue
+            now = _reached(event)
             if now > most:
                 most = now
                 grown.append((at, now))
         return grown
+
+
+def _reached(event: Event) -> tuple[int, int]:
+    """How far the text is with this event: (segment, words in it)."""
+    match event:
+        case Partial(segment=segment, text=text):
+            return segment, len(text.split())
+        case Final(segment=segment):
+            return segment + 1, 0
+    return 0, 0
+
+
+def _when(
+    came: list[tuple[float, tuple[int, int]]], goal: tuple[int, int], otherwise: float
+) -> float:
+    return next((at for at, progress in came if progress >= goal > (0, 0)), otherwise)
 
 
 class Caller:
