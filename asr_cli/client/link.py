@@ -16,7 +16,10 @@ from asr_tasks.contracts.errors import AsrError, error_for
 
 CONNECT_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 10.0
-"""Without a message for so long the gateway is asked whether it is there; and again so long."""
+"""Without a message for so long a gateway that promises none is asked whether it is there; and
+again so long."""
+MISSED: Final = 2.5
+"""So many of the signs of life that a gateway promises may fail before it counts as gone."""
 DEAD_SECONDS: Final = 8
 """A peer whose machine acknowledges nothing for so long is gone."""
 RECOVERABLE_CLOSE: Final = frozenset({1001, 1005, 1006, 1011, 1012, 1013, 1015})
@@ -44,6 +47,8 @@ class Link:
     def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         self._ws = ws
         self._writing = False
+        self.alive_seconds = 0.0
+        """Seconds between signs of life that the gateway promises; 0: it promises none."""
 
     async def send(self, data: bytes | str) -> None:
         """One message; waits for as long as the gateway does not read."""
@@ -72,6 +77,12 @@ class Link:
         raise AsrError(f"the gateway closed the connection with code {code}")
 
     async def _watched(self) -> aiohttp.WSMessage:
+        if self.alive_seconds:
+            # It says something at least so often, also while it holds us back.
+            try:
+                return await self._ws.receive(timeout=self.alive_seconds * MISSED)
+            except TimeoutError:
+                raise Broken("the gateway is silent") from None
         asked = False
         while True:
             try:
@@ -113,6 +124,7 @@ async def connected(
             first = await link.read()
         if first.get("type") != "ready":
             raise Broken(f"the gateway began with {first.get('type')!r}")
+        link.alive_seconds = float(first.get("window", {}).get("alive_seconds", 0.0))
         yield link, first
 
 

@@ -19,7 +19,7 @@ Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of e
     attempts         assignments since the last commit; not those that         allocator, commit
                      another session on trial is to blame for
     losses           workers lost since the last commit, whoever is to blame  allocator, commit
-    trial            the epoch in which its worker is at work on it, on trial claim, trial
+    trial            the epoch in which its worker is at work on it, on trial trial
     claim            a word of the body that claimed it                       claim
     running          the epoch in which its worker listed it as running       heartbeat
     missing          the report in which it was first not listed              heartbeat

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from asr_tasks.contracts.errors import StaleLease
-from asr_tasks.contracts.lease import ON_TRIAL, Checkpoint, Lease
+from asr_tasks.contracts.lease import Checkpoint, Lease
 from asr_tasks.contracts.results import Result, Segment
 from asr_tasks.state.sessions import Claim, Ending
 
@@ -41,7 +41,6 @@ class MemorySessions:
         del reports
         with self._lock:
             session = self._owned(lease)
-            session.at_work = session.tries >= ON_TRIAL
             count = len(session.finals)
             last = Segment(count - 1, session.finals[-1]) if count else None
             return Claim(session.checkpoint, count, session.commits, session.tries, last)

@@ -17,7 +17,7 @@ from redis.retry import Retry
 
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import StaleLease
-from asr_tasks.contracts.lease import ON_TRIAL, Checkpoint, Lease
+from asr_tasks.contracts.lease import Checkpoint, Lease
 from asr_tasks.contracts.results import Result, Segment
 from asr_tasks.state.scripts import source
 
@@ -72,8 +72,7 @@ class Sessions(Protocol):
     """
 
     def claim(self, lease: Lease, *, reports: int | None = None) -> Claim:
-        """Take the session; to be called before any effect. From :data:`ON_TRIAL` tries on it is
-        noted to be at work, as by :meth:`note_trial`.
+        """Take the session; to be called before any effect.
 
         Args:
             lease: the assignment.
@@ -148,12 +147,7 @@ class RedisSessions:
             # The word is this process's and this epoch's: a repeated call of ours passes, a
             # second body for the same assignment (a dispatch delivered twice) does not start
             # because `running` refuses it in this process and the word refuses it elsewhere.
-            [
-                lease.epoch,
-                f"{self._claim_word}:{lease.epoch}",
-                "" if reports is None else reports,
-                ON_TRIAL,
-            ],
+            [lease.epoch, f"{self._claim_word}:{lease.epoch}", "" if reports is None else reports],
         )
         checkpoint = Checkpoint(int(reply[1]), bytes(reply[4]))
         segments = int(reply[2])

@@ -3,8 +3,8 @@
 A worker runs many streams, and one of them may carry audio that kills the process. The first
 death says nothing about which; each session is given to another worker and has lost a try. A
 session that has lost one without a commit since is *on trial*: whenever its worker does anything
-with its audio, Redis says so (the field ``trial``, set by the claim and then by these calls), and
-in each process only one stream on trial works at a time. A worker that dies then names its killer:
+with its audio, Redis says so (the field ``trial``), and in each process only one stream on trial
+works at a time. A worker that dies then names its killer:
 ``fail_over`` takes a try from that session alone, and the others keep theirs. So a session with a
 poisonous chunk is given up after a bounded number of tries, and nobody goes down with it.
 
@@ -42,7 +42,7 @@ class Trial:
         self._lease = lease
         self.on = tries >= ON_TRIAL
         self._alone = False
-        self._noted = self.on  # by the claim
+        self._noted = False
 
     def work(self) -> None:
         """Before anything is done with the session's audio.
@@ -52,6 +52,7 @@ class Trial:
         """
         if not self.on or self._alone:
             return
+        # Noted only then: whoever waits for its turn is not to blame for what happens meanwhile.
         self._alone = _at_work.acquire(timeout=WAIT_SECONDS)
         if not self._alone:
             _log.warning("another stream on trial takes long", session=self._lease.session)

@@ -1,11 +1,10 @@
 -- claim: the chosen worker's task takes a session it was assigned, before its first effect.
 --
--- KEYS[1] asr:session:<id>           hash   state assigned → streaming, claim, reports, trial
+-- KEYS[1] asr:session:<id>           hash   state assigned → streaming, claim, reports
 -- KEYS[2] asr:session:<id>:snapshot  bytes  read
 -- ARGV[1] epoch    of the assignment
 -- ARGV[2] claim    a random word of this attempt, so that its retry is told from a second body
 -- ARGV[3] reports  the worker's last report before this, or ''; later ones list the session
--- ARGV[4] on_trial  tries since the last commit from which on the session is on trial
 -- Returns {1, committed, segments, commits, snapshot, tries} or {0, reason}.
 local now = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'claim', 'committed', 'segments', 'commits',
   'attempts')
@@ -13,9 +12,6 @@ if not now[1] then return {0, 'gone'} end
 if now[1] ~= ARGV[1] then return {0, 'stale'} end
 if now[2] == 'assigned' then
   redis.call('HSET', KEYS[1], 'state', 'streaming', 'claim', ARGV[2], 'reports', ARGV[3])
-  if tonumber(now[7] or '0') >= tonumber(ARGV[4]) then
-    redis.call('HSET', KEYS[1], 'trial', now[1])
-  end
 elseif now[3] ~= ARGV[2] then
   return {0, 'claimed'}
 end
