@@ -23,7 +23,7 @@ from asr_tasks.state.sessions import Ending, Sessions, StoreDown
 from asr_tasks.streaming import running
 from asr_tasks.streaming.limits import Limits
 from asr_tasks.streaming.stream import HandOver, Stream
-from asr_tasks.transport.base import SessionQueues, Transport
+from asr_tasks.transport.base import QueueGone, SessionQueues, Transport
 
 _log = log.get("asr.stream")
 
@@ -79,12 +79,19 @@ def drive(
             queues.publish(Message(Kind.WORKING, lease.epoch, worker=lease.worker), confirm=False)
             streaming()
             stream = Stream(lease, claim, queues, environment.sessions, stop, environment.limits)
-            return _run(environment, lease, queues, stream, body, parameters)
+            transcript = _run(environment, lease, queues, stream, body, parameters)
         finally:
             # What was not acknowledged goes back to the queue, for a successor if there is one.
             queues.close()
+        if stream.ended == "idle":
+            _clear_away(environment, lease.session)
+        return transcript
     except StaleLease as stale:
         raise NotOurs(str(stale)) from stale
+    except QueueGone as gone:
+        # Whoever ends a session from outside deletes its queues; we may hear of that first.
+        _raise_if_stale(environment, lease)
+        raise gone
     finally:
         running.leave(lease.session, lease.epoch)
 
@@ -150,6 +157,29 @@ def _end(
         segments=segments,
         seconds=round(duration, 2),
     )
+
+
+def _clear_away(environment: Environment, session: str) -> None:
+    """Delete the queues of a session that ended because its gateway fell silent.
+
+    They are the gateway's to delete; left alone they would stay until they expire.
+    """
+    try:
+        environment.transport.delete(session)
+    except AsrError as error:
+        _log.warning("queues are left to expire", session=session, error=str(error))
+
+
+def _raise_if_stale(environment: Environment, lease: Lease) -> None:
+    """Raises:
+    NotOurs: the session has ended or is another worker's.
+    """
+    try:
+        environment.sessions.check(lease)
+    except StaleLease as stale:
+        raise NotOurs("ended from outside") from stale
+    except StoreDown as down:
+        _log.warning("ownership unknown", session=lease.session, error=str(down))
 
 
 def _finish(environment: Environment, lease: Lease, ending: Ending) -> int:

@@ -1,7 +1,8 @@
 """Hangs a stream worker's own parts into Celery's worker.
 
 Celery starts its parts in order: pool, then ours (which load the model), then the consumer of
-its queue; and stops them backwards, so that ours end after the last stream has.
+its queue; and stops them backwards: ours before the pool has waited for its tasks, so ours wait
+themselves for the last stream to leave.
 https://docs.celeryq.dev/en/stable/userguide/extending.html#worker-bootsteps
 """
 
@@ -44,7 +45,7 @@ class StreamParts(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ship
         _process[:] = [process]
 
     def stop(self, worker: Any) -> None:
-        """End the parts; the pool has waited for the streams already."""
+        """End the parts; waits for the streams to leave."""
         while _process:
             _process.pop().stop()
 

@@ -21,6 +21,9 @@ _log = log.get("asr.worker")
 
 LOOK_SECONDS = 0.1
 
+LEAVE_SECONDS = 5.0
+"""Longest wait for streams that were told to leave at once."""
+
 
 class Drain:
     """One per worker process.
@@ -52,6 +55,19 @@ class Drain:
     def begin(self) -> None:
         """Ask for it. Only sets an event: it is called inside a signal handler."""
         self._asked.set()
+
+    def wait(self) -> None:
+        """Return once every stream has left, or does not in time; from another thread.
+
+        Celery ends our parts before it waits for its tasks: without this the model would be gone
+        under streams that were still on their way to the end of an utterance.
+        """
+        limit = LEAVE_SECONDS + (self._limit if self.asked else 0.0)
+        deadline = time.monotonic() + limit
+        while running.list_running() and time.monotonic() < deadline:
+            self._ended.wait(LOOK_SECONDS)
+        if left := running.list_running():
+            _log.warning("streams do not leave", streams=len(left))
 
     def close(self) -> None:
         """End the thread."""

@@ -100,7 +100,7 @@ class StreamProcess:
             parts.callback(probe.close)
             if settings.embedded:
                 # The in-process Redis closes a connection after any error, NOSCRIPT too.
-                for script in ("claim", "commit", "finish"):
+                for script in ("claim", "commit", "finish", "trial"):
                     probe.script_load(source("asr_tasks.state", script))
             if settings.worker_http:
                 checks = {
@@ -128,7 +128,8 @@ class StreamProcess:
         _log.info("ready", worker=self._settings.worker_name, model=self._settings.model)
 
     def stop(self) -> None:
-        """End every part; streams should have ended before."""
+        """End every part, once the streams have left."""
+        self.drain.wait()
         self._parts.close()
 
 

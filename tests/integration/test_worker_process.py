@@ -94,6 +94,8 @@ def test_a_drained_worker_hands_its_streams_over_and_exits_cleanly(
     process.signal(signal.SIGTERM)
     drive.speak(session, 5, 20)
     assert process.wait(20) == 0
+    assert "stream left" in process.tail(200)
+    assert "Traceback" not in process.tail(200)  # the model stayed until the stream had left it
     eventually(lambda: drive.used("other-1") == 1, within=5)
     drive.end(session, 25)
     eventually(lambda: "end" in drive.kinds(session), within=10)

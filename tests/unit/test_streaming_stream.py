@@ -13,12 +13,13 @@ from asr_tasks.contracts.lease import Checkpoint, Lease
 from asr_tasks.contracts.names import new_session_id
 from asr_tasks.contracts.results import Kind, Result
 from asr_tasks.state.memory import MemorySessions
-from asr_tasks.state.sessions import StoreDown
+from asr_tasks.state.sessions import Ending, StoreDown
 from asr_tasks.streaming import running
 from asr_tasks.streaming.drive import NotOurs
 from asr_tasks.streaming.limits import Limits
 from asr_tasks.streaming.stream import Stream
 from asr_tasks.streaming.testing import chunks_of, run_stream
+from asr_tasks.transport.base import QueueGone
 
 PCM = bytes(i % 251 for i in range(2 * 16_000))  # one second
 TENTH = 1600
@@ -150,6 +151,33 @@ def test_silence_on_the_queue_ends_the_stream_and_keeps_its_text():
     run = run_stream(every_third, chunks_of(PCM)[:4])
     assert [r.text for r in run.finals] == ["0-4800", "4800-6400"]
     assert run.ending is not None and run.ending.reason == "idle"
+    assert run.deleted  # its gateway is gone, and nobody else would
+
+
+def test_queues_of_a_live_gateway_are_left_to_it():
+    assert not run_stream(every_third, chunks_of(PCM)).deleted
+
+
+def test_a_queue_that_vanishes_with_its_session_is_no_crash():
+    """A session that is ended from outside loses its queues; its worker may hear of that first."""
+    store, lease = MemorySessions(), Lease(new_session_id(), "a", 1)
+
+    def ended_from_outside(stream: Stream) -> None:
+        next(iter(stream))
+        store.finish(lease, Ending("failed", 0.0, code="cancelled"))
+        raise QueueGone("the queue was deleted")
+
+    with pytest.raises(NotOurs, match="from outside"):
+        run_stream(ended_from_outside, chunks_of(PCM), sessions=store, lease=lease)
+
+
+def test_a_queue_that_vanishes_alone_is_one():
+    def bereft(stream: Stream) -> None:
+        next(iter(stream))
+        raise QueueGone("the queue was deleted")
+
+    with pytest.raises(QueueGone):
+        run_stream(bereft, chunks_of(PCM))
 
 
 def test_missing_audio_is_an_error_for_another_worker_to_try():
