@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test check format bench faults proto model model-eval recordings docs clean
+.PHONY: help setup servers demo test check format bench faults soak proto model model-eval \
+	recordings docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,8 +41,11 @@ format: $(STAMP)  ## rewrite the code the way the linters want it
 bench: $(STAMP) servers  ## latency of the decoupling, streams per machine: a table and JSON
 	@$(BIN)/python -m tests.bench
 
-faults: $(STAMP) servers  ## strike everything while people talk (over an hour; WORDS="gateway Redis" for some)
-	@$(BIN)/python -m tests.faults $(WORDS)
+faults: $(STAMP) servers  ## strike everything while people talk (hours; FAULTS="--rounds 1 gateway" for less)
+	@$(BIN)/python -m tests.faults $(FAULTS)
+
+soak: $(STAMP) servers  ## an hour of calls and restarts: does anything grow? (SOAK="--minutes 10" for less)
+	@$(BIN)/python -m tests.soak $(SOAK)
 
 proto: $(STAMP)  ## generate the gRPC stubs again
 	@$(BIN)/python proto/generate.py

@@ -1,0 +1,96 @@
+"""A verdict that sees no leak is worth nothing: made-up series, with and without one."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.soak.samples import Samples
+from tests.soak.verdict import Verdict, judge
+
+HOUR = 3600.0
+CHURN = (0.0, HOUR)
+
+
+def hour(
+    *,
+    memory_an_hour: float = 0.0,
+    descriptors_an_hour: float = 0.0,
+    orphans_an_hour: float = 0.0,
+    queues_an_hour: float = 0.0,
+    peak_at: float = 0.0,
+) -> Samples:
+    """A gateway with about eight sessions; it warms up, then grows as told."""
+    rng, samples = random.Random(1), Samples()
+    for at in range(0, 3600, 5):
+        share = at / HOUR
+        sessions = rng.choice([6, 7, 8]) + (4 if at > peak_at > 0 else 0)
+        pool = 8 + (12 if at > peak_at > 0 else 0)
+        samples.process("gateway-0", 7).add(
+            at,
+            {
+                "rss_mib": 100 + min(20, at / 20) + memory_an_hour * share + rng.uniform(-1, 1),
+                "threads": 10,
+                "fds": 20 + pool + int(descriptors_an_hour * share),
+                "connections": 8 + pool,
+                "sessions": sessions,
+            },
+        )
+        samples.system.add(at, {"redis_clients": 30, "sessions": sessions})
+        if at % 30 == 0:
+            samples.census.add(
+                at,
+                {
+                    "redis_lasting_mib": 4.0,
+                    "other_keys": 13,
+                    "orphan_keys": int(orphans_an_hour * share),
+                    "task_queues": sessions + int(queues_an_hour * share),
+                    "result_queues": sessions,
+                    "other_queues": 6,
+                    "channels": 30,
+                    "sessions": sessions,
+                },
+            )
+    return samples
+
+
+def leaks(samples: Samples) -> list[str]:
+    return [v.figure for v in judge(samples, CHURN, HOUR / 5, {}) if not v.flat]
+
+
+def test_warming_up_is_not_growing() -> None:
+    verdicts = judge(hour(), CHURN, HOUR / 5, {})
+    assert len(verdicts) == 11
+    assert [v for v in verdicts if not v.flat] == []
+
+
+@pytest.mark.parametrize(
+    ("growth", "figure"),
+    [
+        ({"memory_an_hour": 15}, "memory MiB"),
+        ({"descriptors_an_hour": 24}, "fds"),
+        ({"orphans_an_hour": 2}, "keys of no session"),
+        ({"queues_an_hour": 48}, "queues of no live session"),
+    ],
+)
+def test_a_leak_is_seen(growth: dict[str, float], figure: str) -> None:
+    assert leaks(hour(**growth)) == [figure]
+
+
+def test_pools_that_grow_with_a_new_peak_of_sessions_are_explained() -> None:
+    assert leaks(hour(peak_at=2400)) == []
+
+
+def test_a_short_series_is_not_judged() -> None:
+    assert judge(hour(), (0.0, 600.0), HOUR / 5, {}) == []
+
+
+def test_a_process_that_still_loads_is_not_judged() -> None:
+    loaded = {("gateway-0", 7): HOUR * 0.9}
+    verdicts = judge(hour(memory_an_hour=500), CHURN, HOUR / 5, loaded)
+    assert [v for v in verdicts if v.series.startswith("gateway")] == []
+
+
+def test_shrinking_is_flat() -> None:
+    assert Verdict("redis", "clients", second=50, last=10, allowed=6, per_hour=-80).flat
