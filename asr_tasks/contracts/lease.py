@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-ON_TRIAL: Final = 2
-"""Tries since the last commit, the present one included, from which on a session is on trial: see
-:mod:`asr_tasks.streaming.trial`."""
+ON_TRIAL: Final = 3
+"""Tries since the last commit, the present one included, from which on a session is on trial (see
+:mod:`asr_tasks.streaming.trial`). Not from the second: hearing sessions one at a time takes longer,
+and a single machine that dies is no reason for that."""
 
 
 @dataclass(frozen=True, slots=True)

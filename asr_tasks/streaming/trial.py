@@ -1,8 +1,8 @@
 """Who is to blame when a worker dies: sessions on trial are heard one at a time, by name.
 
 A worker runs many streams, and one of them may carry audio that kills the process. The first
-death says nothing about which; each session is given to another worker and has lost a try. A
-session that has lost one without a commit since is *on trial*: whenever its worker does anything
+deaths say nothing about which; each session is given to another worker and has lost a try. A
+session that has lost two without a commit since is *on trial*: whenever its worker does anything
 with its audio, Redis says so (the field ``trial``), and in each process only one stream on trial
 works at a time. A worker that dies then names its killer:
 ``fail_over`` takes a try from that session alone, and the others keep theirs. So a session with a

@@ -242,7 +242,7 @@ async def test_a_session_on_trial_is_blamed_only_while_its_worker_is_at_work_on_
     assert isinstance(answers[guilty], GivenUp)
     assert deaths == 3
     assert isinstance(answers[innocent], Offer)
-    assert (await session_of(store, innocent))["attempts"] == "2"
+    assert (await session_of(store, innocent))["attempts"] == "3"
 
 
 async def test_losses_are_bounded_whoever_is_to_blame(store):

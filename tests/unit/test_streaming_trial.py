@@ -44,7 +44,7 @@ def test_a_first_try_is_not_on_trial():
 
 def test_a_session_on_trial_is_noted_until_it_commits():
     sessions = MemorySessions()
-    lease = lost(sessions, Lease(new_session_id(), "worker", 1), 1)
+    lease = lost(sessions, Lease(new_session_id(), "worker", 1), 2)
     body = Watched(sessions)
     run_stream(body, chunks_of(SECOND * 2), sessions=sessions, lease=lease)
     assert body.noted[0]  # while its state is restored, too
@@ -54,7 +54,7 @@ def test_a_session_on_trial_is_noted_until_it_commits():
 
 def test_a_session_that_waits_for_audio_is_not_at_work():
     sessions = MemorySessions()
-    lease = lost(sessions, Lease(new_session_id(), "worker", 1), 1)
+    lease = lost(sessions, Lease(new_session_id(), "worker", 1), 2)
     seen: list[bool] = []
 
     def waiting(stream: Stream) -> None:
@@ -73,7 +73,7 @@ def test_a_body_that_fails_on_trial_stays_noted_and_lets_others_work():
         raise ValueError("this audio")
 
     for _ in range(2):  # the second would wait for ever if the first had kept its turn
-        lease = lost(sessions, Lease(new_session_id(), "worker", 1), 1)
+        lease = lost(sessions, Lease(new_session_id(), "worker", 1), 2)
         try:
             run_stream(failing, chunks_of(SECOND), sessions=sessions, lease=lease)
         except ValueError:
