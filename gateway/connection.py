@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from gateway.session import ClientGone
+from gateway.outlet import ClientGone
 from gateway.settings import GatewaySettings
 
 _CLOSE_SECONDS: Final = 2.0
@@ -119,6 +118,3 @@ class Connection:
 def text_of(message: WSMessage) -> str:
     """A text message's text, shortened to what may be worth a look."""
     return str(message.data)[:_TEXT_LIMIT]
-
-
-Encoder = Callable[[Any], str]

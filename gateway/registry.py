@@ -16,10 +16,12 @@ from asr_tasks.contracts.errors import (
     Overloaded,
 )
 from gateway.audio.source import Source
+from gateway.outlet import Outlet
 from gateway.reconcile import Reconciler
 from gateway.services import Services
-from gateway.session import Outlet, Session, Start
-from gateway.sessions_store import Opening, Outcome
+from gateway.session import Session
+from gateway.session_records import Opening, Outcome
+from gateway.session_start import Start
 from gateway.stopping import stop
 
 _log = log.get(__name__)

@@ -37,15 +37,14 @@ from gateway.events import LAST, Accepted, Done, Event, Failed, GoingAway, Moved
 from gateway.ingest import Ingest
 from gateway.mailbox import Batch, Look, Mailbox
 from gateway.meter import Meter
-from gateway.outlet import ClientGone, Outlet
+from gateway.outlet import Outlet
 from gateway.placement import Placement
 from gateway.publisher import Publisher
 from gateway.services import Services
+from gateway.session_records import View
 from gateway.session_start import Start
-from gateway.sessions_store import Fenced, View
+from gateway.sessions_store import Fenced
 from gateway.stopping import stop
-
-__all__ = ["ClientGone", "Outlet", "Session", "Start"]
 
 _LOOKS_WITHOUT_TRACE: Final = 3
 """So often Redis may not know a session before it counts as lost."""

@@ -16,8 +16,6 @@ from asr_tasks.contracts.states import WorkerState
 from gateway.redis_link import RedisLink, connected
 from gateway.session_records import Attached, Opening, Outcome, View, digest
 
-__all__ = ["Attached", "Fenced", "Opening", "Outcome", "SessionsStore", "View", "digest"]
-
 GATEWAY_EXPIRES: Final = 15
 """Seconds a gateway's beat stays after its last one."""
 
