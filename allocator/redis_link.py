@@ -10,8 +10,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from allocator.cancellation import heeded
 from asr_tasks.contracts.errors import BackendDown
+from asr_tasks.state.cancellation import heeded
 from asr_tasks.state.scripts import source
 
 COMMAND_TIMEOUT = 2.0

@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from asr_tasks.contracts.errors import BackendDown
+from asr_tasks.state.cancellation import heeded
 from asr_tasks.state.scripts import source
 
 COMMAND_SECONDS: Final = 2.0
@@ -86,7 +87,8 @@ class RedisLink:
             BackendDown: Redis does not answer.
         """
         try:
-            return list(await pipeline.execute(raise_on_error=raise_on_error))
+            with heeded():
+                return list(await pipeline.execute(raise_on_error=raise_on_error))
         except (RedisError, OSError) as error:
             raise BackendDown(f"Redis does not answer: {error}") from error
 
