@@ -1,4 +1,8 @@
-"""The gateway's connection to Redis: scripts and pipelines, whose failures are BackendDown."""
+"""The gateway's connection to Redis: scripts and pipelines.
+
+Whatever fails is BackendDown if it may pass (see :mod:`asr_tasks.state.outage`), else an internal
+AsrError.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
-from asr_tasks.contracts.errors import BackendDown
 from asr_tasks.state.cancellation import heeded
+from asr_tasks.state.outage import failure
 from asr_tasks.state.scripts import source
 
 COMMAND_SECONDS: Final = 2.0
@@ -52,7 +56,7 @@ class RedisLink:
         """One script with many arguments in one round trip; loads it if Redis forgot it.
 
         Returns:
-            Per call the script's answer, or a BackendDown if it failed.
+            Per call the script's answer, or the AsrError that it failed with.
 
         Raises:
             BackendDown: Redis does not answer.
@@ -64,33 +68,41 @@ class RedisLink:
                 pipeline.script_load(script.text)
             for keys, arguments in calls:
                 pipeline.evalsha(script.sha, len(keys), *keys, *arguments)
-            replies = (await self.execute(pipeline, raise_on_error=False))[1 if fresh else 0 :]
+            replies = (await self._replies(pipeline, name))[1 if fresh else 0 :]
             if not any(isinstance(reply, NoScriptError) for reply in replies):
                 break
         return [
-            BackendDown(f"Redis: {reply}") if isinstance(reply, RedisError) else reply
-            for reply in replies
+            failure(reply, name) if isinstance(reply, RedisError) else reply for reply in replies
         ]
 
     def pipeline(self) -> Any:
         """Commands for one round trip; other clients' may come between them."""
         return self._redis.pipeline(transaction=False)
 
-    @staticmethod
-    async def execute(pipeline: Any, *, raise_on_error: bool = True) -> list[Any]:
+    async def execute(self, pipeline: Any) -> list[Any]:
         """Send it.
 
         Returns:
-            One reply per command; with ``raise_on_error=False`` it may be an exception.
+            One reply per command.
 
         Raises:
             BackendDown: Redis does not answer.
         """
+        replies = await self._replies(pipeline, "a pipeline")
+        for number, reply in enumerate(replies):
+            if isinstance(reply, RedisError):
+                raise failure(reply, f"command {number} of a pipeline") from reply
+        return replies
+
+    @staticmethod
+    async def _replies(pipeline: Any, doing: str) -> list[Any]:
+        """One reply per command; an exception for one that was refused."""
         try:
             with heeded():
-                return list(await pipeline.execute(raise_on_error=raise_on_error))
+                # Else redis-py wraps the text that tells an outage from a bug.
+                return list(await pipeline.execute(raise_on_error=False))
         except (RedisError, OSError) as error:
-            raise BackendDown(f"Redis does not answer: {error}") from error
+            raise failure(error, doing) from error
 
 
 class _Script:

@@ -11,7 +11,6 @@ from asr_tasks import log
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import (
     AsrError,
-    BackendDown,
     BadSessionId,
     Overloaded,
 )
@@ -240,13 +239,13 @@ class Registry:
             await self._services.store.fail(
                 session, 1, model, (known.code, str(known)), only_waiting=False
             )
-        except BackendDown:
+        except AsrError:
             _log.warning("a session that never began is left in Redis", session=session)
 
     async def _note_accepted(self) -> None:
         try:
             await self._reconciler.accept()
-        except BackendDown:
+        except AsrError:
             _log.warning("the last audio was not noted as accepted; clients will send it again")
 
     async def _wait(self, limit: float) -> None:

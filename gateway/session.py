@@ -168,6 +168,14 @@ class Session:
         self._owned = False
         self._close(Failed(SessionSuperseded.code, SessionSuperseded.hint))
 
+    def abandon(self, error: AsrError) -> None:
+        """This gateway can do no more for it. What was accepted is safe: the client may come back,
+        here or elsewhere; if it does not, the worker ends the session by its idle limit.
+        """
+        self._log.warning("a session is given up here", reason=str(error))
+        self._owned = False
+        self._close(Failed(error.code, str(error)))
+
     @property
     def confirmed(self) -> int:
         """Samples that the broker has confirmed; ``accepted`` in Redis follows."""
@@ -254,11 +262,7 @@ class Session:
         try:
             await part
         except BackendDown as error:
-            # What was accepted is safe. The client may come back, here or elsewhere; if it does
-            # not, the worker ends the session by its idle limit.
-            self._log.warning("a session is given up here", reason=str(error))
-            self._owned = False
-            self._close(Failed(error.code, str(error)))
+            self.abandon(error)
         except Fenced as fenced:
             # Gone: it has ended, by its worker's limits or an operator; a look brings how.
             if not fenced.gone:
@@ -293,7 +297,7 @@ class Session:
     async def _fail_finally(self, error: AsrError) -> None:
         try:
             await self._fail(error)
-        except BackendDown:
+        except AsrError:
             self._owned = False
         self._close(Failed(error.code, str(error)))
 

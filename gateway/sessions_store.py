@@ -10,7 +10,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from asr_tasks.contracts import names
-from asr_tasks.contracts.errors import BackendDown, NotYourSession, SessionEnded
+from asr_tasks.contracts.errors import AsrError, NotYourSession, SessionEnded
 from asr_tasks.contracts.results import Segment
 from asr_tasks.contracts.states import WorkerState
 from gateway.redis_link import RedisLink, connected
@@ -29,7 +29,9 @@ class Fenced(Exception):
 
 
 class SessionsStore:
-    """One per gateway. Every method raises BackendDown when Redis does not answer."""
+    """One per gateway. Every method raises BackendDown when Redis does not answer, and an internal
+    AsrError when it refuses what a bug of ours asks for.
+    """
 
     def __init__(self, redis: Redis, gateway: str, result_expires: int) -> None:
         self.redis = redis
@@ -115,7 +117,7 @@ class SessionsStore:
 
     async def accept(
         self, positions: Sequence[tuple[str, int, int]]
-    ) -> list[Fenced | BackendDown | None]:
+    ) -> list[Fenced | AsrError | None]:
         """Note what is durable, for many sessions at once, before their clients are told.
 
         Args:

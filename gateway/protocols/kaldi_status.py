@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from asr_tasks.contracts.errors import BackendDown
+from asr_tasks.contracts.errors import AsrError
 from gateway.connection import Connection
 from gateway.outlet import ClientGone
 from gateway.registry import Registry
@@ -65,7 +65,7 @@ class Board:
     async def _line(self) -> str:
         try:
             free = await self._services.store.free_slots()
-        except BackendDown:
+        except AsrError:
             free = 0
         return json.dumps(
             {"num_workers_available": free, "num_requests_processed": self._registry.processed}

@@ -80,7 +80,7 @@ async def test_the_gateways_store_heeds_them_too():
             await swallow()
             return []
 
-    task = asyncio.create_task(RedisLink.execute(Pipeline()))
+    task = asyncio.create_task(RedisLink(None, ()).execute(Pipeline()))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,0 +1,136 @@
+"""What the gateway does in Redis, on a real one and on the embedded default's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+
+import pytest
+import redis
+
+from asr_tasks.contracts import names
+from asr_tasks.contracts.errors import AsrError, BackendDown
+from asr_tasks.transport.inprocess import InProcessBroker
+from gateway.bus_inprocess import InProcessBus
+from gateway.session_records import Opening
+from gateway.sessions_store import SessionsStore
+from tests.servers.choose import Given, Server
+from tests.support.allocator import fake_redis
+from tests.support.audio import noise
+from tests.support.eventually import eventually, eventually_async
+from tests.support.gateway_stack import stack
+from tests.support.memory_queues import MemoryQueues
+
+pytestmark = pytest.mark.integration
+
+ENGLISH = Opening("english")
+
+
+@pytest.fixture(scope="module")
+def fake() -> Iterator[str]:
+    with fake_redis() as url:
+        yield url
+
+
+@pytest.fixture(params=["redis", "fake"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[SessionsStore]:
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_server").url
+    else:
+        url = request.getfixturevalue("fake")
+    made = SessionsStore.connect(url, "gateway-a", 60)
+    yield made
+    await made.close()
+
+
+async def spoiled(store: SessionsStore) -> str:
+    """A session whose record has a type that no script can work with."""
+    session = names.new_session_id()
+    await store.redis.set(names.session_key(session), "not a hash")
+    return session
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+async def test_a_script_that_breaks_is_no_outage(store: SessionsStore) -> None:
+    session = await spoiled(store)
+    with pytest.raises(AsrError) as ended:
+        await store.end(session, 1, 0)
+    with pytest.raises(AsrError) as looked:
+        await store.look([(session, "english", 0)])
+    (accepted,) = await store.accept([(session, 1, 100)])
+    assert [type(error) for error in (ended.value, looked.value, accepted)] == [AsrError] * 3
+
+
+@pytest.fixture
+def trouble(request: pytest.FixtureRequest, redis_server: Server) -> Iterator[None]:
+    """A Redis that answers and cannot: the parameter says why."""
+    if isinstance(redis_server, Given):
+        pytest.skip("this Redis is not ours to trouble")
+    with redis.Redis.from_url(redis_server.url) as client:
+        match request.param:
+            case "full":
+                client.config_set("maxmemory", "1")
+            case "read only":
+                client.replicaof("127.0.0.1", 1)
+            case "no master":
+                client.config_set("replica-serve-stale-data", "no")
+                client.replicaof("127.0.0.1", 1)
+            case "busy":
+                client.config_set("busy-reply-threshold", 1)
+                busy = client.connection_pool.make_connection()
+                busy.send_command("EVAL", "while true do end", 0)
+        yield
+        if request.param == "busy":
+            client.script_kill()
+            eventually(lambda: _calm(client))
+            busy.disconnect()
+        client.config_set("maxmemory", "0")
+        client.config_set("busy-reply-threshold", 5000)
+        client.config_set("replica-serve-stale-data", "yes")
+        client.replicaof("no", "one")
+
+
+def _calm(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ResponseError:
+        return False
+
+
+@pytest.mark.parametrize("trouble", ["full", "read only", "no master", "busy"], indirect=True)
+async def test_a_redis_in_trouble_is_an_outage(redis_server: Server, trouble: None) -> None:
+    store = SessionsStore.connect(redis_server.url, "gateway-a", 60)
+
+    async def refused() -> bool:  # BUSY comes a moment after the script has begun
+        with pytest.raises(BackendDown):
+            await store.open(names.new_session_id(), ENGLISH)
+        return True
+
+    try:
+        assert await eventually_async(refused)
+    finally:
+        await store.close()
+
+
+async def test_a_session_that_redis_refuses_is_told_so_and_ends_alone(redis_server: Server) -> None:
+    broker = InProcessBroker()
+    opener = partial(MemoryQueues.open, broker)
+    async with (
+        stack(InProcessBus(broker), redis_server.url, opener) as gateway,
+        gateway.stream() as other,
+        gateway.stream() as client,
+    ):
+        gateway.allocator.slots = 0
+        await other.until("ready")
+        await client.send(noise(0.2))
+        await client.until("accepted")
+        key = names.session_key(client.ready["session"])
+        await gateway.store.redis.delete(key)
+        await gateway.store.redis.set(key, "not a hash")
+        await client.send(noise(0.2))
+        assert await client.rest() == 1011
+        assert client.last("error")["code"] == "internal"
+        assert "hash" not in client.last("error")["message"]
+        await asyncio.wait_for(other.send(noise(0.2)), 5)
+        await other.until("accepted")
