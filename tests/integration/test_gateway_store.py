@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 import redis
 
+from asr_cli.embedded_redis import embedded_redis
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import AsrError, BackendDown
 from asr_tasks.transport.inprocess import InProcessBroker
@@ -16,7 +17,6 @@ from gateway.bus_inprocess import InProcessBus
 from gateway.session_records import Opening
 from gateway.sessions_store import SessionsStore
 from tests.servers.choose import Given, Server
-from tests.support.allocator import fake_redis
 from tests.support.audio import noise
 from tests.support.eventually import eventually, eventually_async
 from tests.support.gateway_stack import stack
@@ -28,17 +28,17 @@ ENGLISH = Opening("english")
 
 
 @pytest.fixture(scope="module")
-def fake() -> Iterator[str]:
-    with fake_redis() as url:
+def embedded() -> Iterator[str]:
+    with embedded_redis() as url:
         yield url
 
 
-@pytest.fixture(params=["redis", "fake"])
+@pytest.fixture(params=["redis", "embedded"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[SessionsStore]:
     if request.param == "redis":
         url = request.getfixturevalue("redis_server").url
     else:
-        url = request.getfixturevalue("fake")
+        url = request.getfixturevalue("embedded")
     made = SessionsStore.connect(url, "gateway-a", 60)
     yield made
     await made.close()
@@ -51,7 +51,6 @@ async def spoiled(store: SessionsStore) -> str:
     return session
 
 
-@pytest.mark.parametrize("store", ["redis"], indirect=True)
 async def test_a_script_that_breaks_is_no_outage(store: SessionsStore) -> None:
     session = await spoiled(store)
     with pytest.raises(AsrError) as ended:
@@ -134,3 +133,16 @@ async def test_a_session_that_redis_refuses_is_told_so_and_ends_alone(redis_serv
         assert "hash" not in client.last("error")["message"]
         await asyncio.wait_for(other.send(noise(0.2)), 5)
         await other.until("accepted")
+
+
+async def field(store: SessionsStore, session: str, name: str) -> int:
+    return int(await store.redis.hget(names.session_key(session), name) or 0)
+
+
+async def test_what_was_accepted_stays_accepted(store: SessionsStore) -> None:
+    session = names.new_session_id()
+    await store.open(session, ENGLISH)
+    assert await store.accept([(session, 1, 900), (session, 1, 1600)]) == [None, None]
+    assert await store.end(session, 1, 2000) == 2000
+    assert await store.accept([(session, 1, 1600)]) == [None]  # was on its way all the while
+    assert await field(store, session, "accepted") == 2000
