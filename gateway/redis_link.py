@@ -13,7 +13,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import ConnectionError, NoScriptError, RedisError
 
 from asr_tasks.state.cancellation import heeded
 from asr_tasks.state.outage import failure
@@ -29,7 +29,10 @@ def connected(url: str) -> Redis:
         url,
         socket_timeout=COMMAND_SECONDS,
         socket_connect_timeout=COMMAND_SECONDS,
-        retry=Retry(NoBackoff(), 0),
+        # Once more at once: a pooled connection may have died with an earlier Redis. So a script
+        # may run twice, the first answer lost; each says why that does no harm. Not after a
+        # timeout: it has taken its time already.
+        retry=Retry(NoBackoff(), 1, (ConnectionError,)),
     )
 
 

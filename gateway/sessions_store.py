@@ -67,12 +67,11 @@ class SessionsStore:
             "source": opening.source,
             "options": json.dumps(dict(opening.options)),
             "resume": opening.resume_seconds,
-            "token": digest(token),
             "gateway": self._gateway,
         }
         pairs = [item for pair in fields.items() for item in pair]
         keys = [names.session_key(session), names.result_key(session), names.SESSIONS_KEY]
-        reply = await self._link.run("open", keys, [session, *pairs])
+        reply = await self._link.run("open", keys, [session, digest(token), *pairs])
         if int(reply[0]) != 1:
             raise NotYourSession("a session with this id exists; resuming it takes its token")
         return token
@@ -163,8 +162,8 @@ class SessionsStore:
         """End a session without success; ``error`` is its code and sentence.
 
         Returns:
-            Whether it was done; with ``only_waiting``, only if no worker has it (else it is
-            another's, or gone).
+            Whether it was done; with ``only_waiting``, only if no worker has it. If not it is
+            another's, or gone, perhaps by an earlier try of this call whose answer was lost.
         """
         keys = [
             names.session_key(session),
@@ -237,7 +236,7 @@ class SessionsStore:
         """Say that this gateway is alive."""
         key = names.gateway_key(self._gateway)
         pipeline = self._link.pipeline()
-        pipeline.incr(key)
+        pipeline.incr(key)  # repeated after a lost answer it says the same
         pipeline.expire(key, GATEWAY_EXPIRES)
         await self._link.execute(pipeline)
 

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import suppress
 from functools import partial
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 
 from asr_cli.embedded_redis import embedded_redis
 from asr_tasks.contracts import names
-from asr_tasks.contracts.errors import AsrError, BackendDown
+from asr_tasks.contracts.errors import AsrError, BackendDown, NotYourSession
 from asr_tasks.transport.inprocess import InProcessBroker
 from gateway.bus_inprocess import InProcessBus
-from gateway.session_records import Opening
+from gateway.session_records import Opening, Outcome
 from gateway.sessions_store import SessionsStore
 from tests.servers.choose import Given, Server
 from tests.support.audio import noise
 from tests.support.eventually import eventually, eventually_async
 from tests.support.gateway_stack import stack
 from tests.support.memory_queues import MemoryQueues
+from tests.support.proxy import Proxy, proxy
 
 pytestmark = pytest.mark.integration
 
 ENGLISH = Opening("english")
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +151,83 @@ async def test_what_was_accepted_stays_accepted(store: SessionsStore) -> None:
     assert await store.end(session, 1, 2000) == 2000
     assert await store.accept([(session, 1, 1600)]) == [None]  # was on its way all the while
     assert await field(store, session, "accepted") == 2000
+
+
+@pytest.fixture
+async def far(redis_server: Server) -> AsyncIterator[tuple[SessionsStore, Proxy]]:
+    """A store, and the network between it and Redis."""
+    target = urlsplit(redis_server.url)
+    async with proxy(target.hostname or "", target.port or 0) as network:
+        store = SessionsStore.connect(f"redis://127.0.0.1:{network.port}/0", "gateway-a", 60)
+        yield store, network
+        await store.close()
+
+
+async def test_connections_that_broke_while_nobody_used_them_are_no_outage(
+    far: tuple[SessionsStore, Proxy],
+) -> None:
+    store, network = far
+    sessions = [names.new_session_id() for _ in range(8)]
+    await asyncio.gather(*(store.open(session, ENGLISH) for session in sessions))
+    pooled = network.connections
+    assert pooled > 1
+    network.cut()
+    for session in sessions:
+        assert await store.end(session, 1, 10) == 10
+    assert network.connections > pooled
+
+
+async def answer_lost(
+    far: tuple[SessionsStore, Proxy], redis_url: str, session: str, work: Awaitable[T]
+) -> T:
+    """What a call returns that is repeated because its first answer did not arrive."""
+    store, network = far
+    await store.read(session)  # connected; every script is loaded again where it is missing
+    with redis.Redis.from_url(redis_url) as near:
+        key = names.session_key(session)
+        before = near.hgetall(key)
+        network.stall_answers()
+        calling = asyncio.ensure_future(work)
+        await eventually_async(lambda: near.hgetall(key) != before)
+        network.cut()
+        return await calling
+
+
+async def test_every_script_may_run_twice(
+    far: tuple[SessionsStore, Proxy], redis_server: Server
+) -> None:
+    store, url = far[0], redis_server.url
+    warm = names.new_session_id()
+    for script in (
+        store.open(warm, ENGLISH),
+        store.attach(warm, "wrong"),
+        store.accept([(warm, 1, 1)]),
+        store.end(warm, 1, 1),
+        store.fail(warm, 1, "english", ("cancelled", ""), only_waiting=False),
+    ):  # Redis knows them from now on: an answer that is lost is a script's own
+        with suppress(NotYourSession):
+            await script
+
+    session = names.new_session_id()
+    token = await answer_lost(far, url, session, store.open(session, ENGLISH))
+    with pytest.raises(NotYourSession):
+        await store.open(session, ENGLISH)
+
+    attached = await answer_lost(far, url, session, store.attach(session, token))
+    assert isinstance(attached, tuple)
+    epoch = attached[0].gateway_epoch
+    assert epoch == await field(store, session, "gateway_epoch")
+
+    accept = store.accept([(session, epoch, 160)])
+    assert await answer_lost(far, url, session, accept) == [None]
+    assert await field(store, session, "accepted") == 160
+
+    assert await answer_lost(far, url, session, store.end(session, epoch, 320)) == 320
+
+    error = ("cancelled", "why")
+    fail = store.fail(session, epoch, "english", error, only_waiting=False)
+    assert not await answer_lost(far, url, session, fail)
+    ((outcome, _),) = await store.look([(session, "english", 0)])
+    assert isinstance(outcome, Outcome)
+    assert (outcome.state, outcome.code, outcome.message) == ("failed", *error)
+    assert outcome.admits(attached[1])
