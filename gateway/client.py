@@ -31,6 +31,7 @@ class Client:
         self._buffer = buffer
         self._meter = meter
         self._greeted = asyncio.Event()
+        self._feeding = False
         self._loop = asyncio.get_running_loop()
         self._last_audio = self._away_since = self._loop.time()
 
@@ -48,10 +49,14 @@ class Client:
         """
         if self.state is not ClientState.SENDING:
             raise AudioAfterEnd
-        began = self._last_audio = self._loop.time()
+        began = self._loop.time()
         self._meter.audio_came(began)
-        await self._ingest.feed(data)
-        self._last_audio = self._loop.time()
+        self._feeding = True
+        try:
+            await self._ingest.feed(data)
+        finally:
+            self._feeding = False
+            self._last_audio = self._loop.time()
         self._meter.audio_taken(len(data), self._last_audio - began)
 
     async def end(self) -> list[str]:
@@ -115,8 +120,12 @@ class Client:
             self._move(ClientState.CLOSED)
 
     def silent(self, now: float, limit: float) -> bool:
-        """Whether it has sent nothing for longer than ``limit`` seconds, though it should."""
-        return self.state is ClientState.SENDING and now - self._last_audio > limit
+        """Whether it has sent nothing for longer than ``limit`` seconds, though it should. It is
+        not silent while we do not read what it sends.
+        """
+        if self.state is not ClientState.SENDING or self._feeding:
+            return False
+        return now - self._last_audio > limit
 
     def end_absence(self, now: float) -> None:
         """If it has been away for longer than its resume window it does not come back."""

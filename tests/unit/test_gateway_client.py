@@ -1,0 +1,64 @@
+"""The client of a session: when it is silent, away, gone."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from asr_tasks.contracts import names
+from asr_tasks.contracts.audio import SAMPLE_RATE
+from gateway.audio.source import Source
+from gateway.buffer import LIMIT, AudioBuffer
+from gateway.client import Client
+from gateway.events import Event
+from gateway.ingest import DecoderPool, Ingest
+from gateway.meter import Meter
+from gateway.metrics import Metrics
+from gateway.session_start import Start
+
+SECOND = bytes(2 * SAMPLE_RATE)
+
+
+@dataclass
+class Heard:
+    """An outlet that keeps what it is told."""
+
+    events: list[Event] = field(default_factory=list)
+
+    async def tell(self, event: Event) -> None:
+        self.events.append(event)
+
+
+class Call:
+    """A client and what it feeds."""
+
+    def __init__(self, outlet: Heard) -> None:
+        start = Start(names.new_session_id(), "english", Source(), resume_seconds=60.0)
+        self.metrics = Metrics(CollectorRegistry())
+        self.meter = Meter(start.id, self.metrics)
+        self.buffer = AudioBuffer()
+        ingest = Ingest(start.source, 0, self.buffer, DecoderPool(1))
+        self.client = Client(start, outlet, ingest, self.buffer, self.meter)
+
+    def first_results(self) -> float | None:
+        return self.metrics.registry.get_sample_value("asr_gateway_first_result_seconds_count")
+
+
+@pytest.fixture
+async def call() -> Call:
+    return Call(Heard())
+
+
+async def test_a_client_that_we_keep_waiting_is_not_silent(call: Call) -> None:
+    now = asyncio.get_running_loop().time
+    await call.buffer.put(bytes(LIMIT))
+    feeding = asyncio.create_task(call.client.feed(SECOND))
+    await asyncio.sleep(0)
+    assert not call.client.silent(now() + 1000, 300)
+    while not feeding.done():
+        await call.buffer.take(1.0)
+    assert not call.client.silent(now() + 299, 300)
+    assert call.client.silent(now() + 301, 300)
