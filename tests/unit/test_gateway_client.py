@@ -10,10 +10,11 @@ from prometheus_client import CollectorRegistry
 
 from asr_tasks.contracts import names
 from asr_tasks.contracts.audio import SAMPLE_RATE
+from asr_tasks.contracts.results import Result
 from gateway.audio.source import Source
 from gateway.buffer import LIMIT, AudioBuffer
 from gateway.client import Client
-from gateway.events import Event
+from gateway.events import Event, PartialResult
 from gateway.ingest import DecoderPool, Ingest
 from gateway.meter import Meter
 from gateway.metrics import Metrics
@@ -62,3 +63,12 @@ async def test_a_client_that_we_keep_waiting_is_not_silent(call: Call) -> None:
         await call.buffer.take(1.0)
     assert not call.client.silent(now() + 299, 300)
     assert call.client.silent(now() + 301, 300)
+
+
+async def test_the_first_text_counts_though_an_empty_result_came_before(call: Call) -> None:
+    call.meter.audio_came(asyncio.get_running_loop().time())
+    call.meter.telling(PartialResult(0, Result("")))
+    assert call.first_results() == 0
+    for text in ("hello", "hello you"):
+        call.meter.telling(PartialResult(0, Result(text)))
+    assert call.first_results() == 1
