@@ -41,12 +41,15 @@ class Client:
         return self._outlet is not None
 
     async def feed(self, data: bytes) -> None:
-        """Take a message of audio; waits while the session has enough of it.
+        """Take a message of audio; waits while the session has enough of it. What comes from a
+        client that is being dismissed is dropped.
 
         Raises:
             AudioAfterEnd: after :meth:`end`.
             BadAudio: not audio of the declared format.
         """
+        if self._outlet is None:
+            return
         if self.state is not ClientState.SENDING:
             raise AudioAfterEnd
         began = self._loop.time()
@@ -105,14 +108,16 @@ class Client:
         self._let_go(window=self._resume_seconds)
 
     async def dismiss(self, error: AsrError) -> None:
-        """Tell it the error, then carry the session to its end without it."""
+        """Tell it the error; the session goes to its end without it, and it does not come back."""
         outlet, self._outlet = self._outlet, None
+        # Before it is told: that may take long, and its connection, which closes meanwhile, must
+        # not count as one that broke and may come back.
+        self._let_go(window=0.0)
         if outlet is not None:
             try:
                 await outlet.tell(Failed(error.code, str(error)))
             except ClientGone:
                 _log.debug("the client was gone already", session=self._id)
-        self._let_go(window=0.0)
 
     def close(self) -> None:
         """This gateway has nothing more to do with the session."""

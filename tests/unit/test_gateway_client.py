@@ -10,14 +10,17 @@ from prometheus_client import CollectorRegistry
 
 from asr_tasks.contracts import names
 from asr_tasks.contracts.audio import SAMPLE_RATE
+from asr_tasks.contracts.errors import IdleTimeout
 from asr_tasks.contracts.results import Result
 from gateway.audio.source import Source
 from gateway.buffer import LIMIT, AudioBuffer
 from gateway.client import Client
+from gateway.client_state import ClientState
 from gateway.events import Event, PartialResult
 from gateway.ingest import DecoderPool, Ingest
 from gateway.meter import Meter
 from gateway.metrics import Metrics
+from gateway.outlet import Outlet
 from gateway.session_start import Start
 
 SECOND = bytes(2 * SAMPLE_RATE)
@@ -36,7 +39,7 @@ class Heard:
 class Call:
     """A client and what it feeds."""
 
-    def __init__(self, outlet: Heard) -> None:
+    def __init__(self, outlet: Outlet) -> None:
         start = Start(names.new_session_id(), "english", Source(), resume_seconds=60.0)
         self.metrics = Metrics(CollectorRegistry())
         self.meter = Meter(start.id, self.metrics)
@@ -72,3 +75,27 @@ async def test_the_first_text_counts_though_an_empty_result_came_before(call: Ca
     for text in ("hello", "hello you"):
         call.meter.telling(PartialResult(0, Result(text)))
     assert call.first_results() == 1
+
+
+async def test_a_dismissed_client_does_not_come_back() -> None:
+    """Its connection ends while it is still being told why, and that is not an absence."""
+    telling, told = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        async def tell(self, event: Event) -> None:
+            telling.set()
+            await told.wait()
+
+    call = Call(Slow())
+    await call.client.feed(SECOND)
+    dismissing = asyncio.create_task(call.client.dismiss(IdleTimeout()))
+    await telling.wait()
+    await call.client.feed(SECOND)  # was on its way; no reason for another error
+    call.client.detach()
+    told.set()
+    await dismissing
+    assert call.client.state is ClientState.ALONE
+    size = 0
+    while (pcm := await asyncio.wait_for(call.buffer.take(5.0), 1.0)) is not None:
+        size += len(pcm)
+    assert size == len(SECOND)  # what was accepted before is transcribed
