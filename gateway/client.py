@@ -8,7 +8,7 @@ from asr_tasks import log
 from asr_tasks.contracts.errors import AsrError, AudioAfterEnd
 from gateway.buffer import AudioBuffer
 from gateway.client_state import ClientState, move
-from gateway.events import Event, Failed
+from gateway.events import LAST, Event, Failed
 from gateway.ingest import Ingest
 from gateway.meter import Meter
 from gateway.outlet import ClientGone, Outlet
@@ -32,6 +32,7 @@ class Client:
         self._meter = meter
         self._greeted = asyncio.Event()
         self._feeding = False
+        self._farewell = False
         self._loop = asyncio.get_running_loop()
         self._last_audio = self._away_since = self._loop.time()
 
@@ -42,13 +43,13 @@ class Client:
 
     async def feed(self, data: bytes) -> None:
         """Take a message of audio; waits while the session has enough of it. What comes from a
-        client that is being dismissed is dropped.
+        client that is told its last event is dropped.
 
         Raises:
             AudioAfterEnd: after :meth:`end`.
             BadAudio: not audio of the declared format.
         """
-        if self._outlet is None:
+        if self._outlet is None or self._farewell:
             return
         if self.state is not ClientState.SENDING:
             raise AudioAfterEnd
@@ -90,6 +91,7 @@ class Client:
     async def tell(self, event: Event) -> None:
         """Tell it, if it is there; if that fails its connection is gone, see :meth:`detach`."""
         if self._outlet is not None:
+            self._farewell |= isinstance(event, LAST)
             try:
                 await self._outlet.tell(event)
             except ClientGone:
@@ -125,10 +127,10 @@ class Client:
             self._move(ClientState.CLOSED)
 
     def silent(self, now: float, limit: float) -> bool:
-        """Whether it has sent nothing for longer than ``limit`` seconds, though it should. It is
-        not silent while we do not read what it sends.
+        """Whether it has sent nothing for longer than ``limit`` seconds, though it should: not
+        while we do not read what it sends, nor after its last event.
         """
-        if self.state is not ClientState.SENDING or self._feeding:
+        if self.state is not ClientState.SENDING or self._feeding or self._farewell:
             return False
         return now - self._last_audio > limit
 

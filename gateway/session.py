@@ -214,10 +214,12 @@ class Session:
 
     async def _deliver(self) -> None:
         await self._client.until_greeted()
-        while not self._over.is_set():
+        while True:
             batch = await self.mailbox.take()
             for event in self._events(batch):
                 await self._tell(event)
+                if isinstance(event, LAST):
+                    return  # whatever else came with it
 
     def _events(self, batch: Batch) -> list[Event]:
         events: list[Event] = []
