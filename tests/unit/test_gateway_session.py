@@ -11,22 +11,26 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from asr_tasks.contracts import names
-from asr_tasks.contracts.errors import AsrError
+from asr_tasks.contracts.errors import AsrError, BackendDown
 from asr_tasks.transport.inprocess import InProcessBroker
 from gateway.allocation import Allocation
 from gateway.audio.source import Source
+from gateway.buffer import AudioBuffer
 from gateway.bus_inprocess import InProcessBus
 from gateway.connection import Connection
 from gateway.events import LAST, Done, Event, Failed
 from gateway.ingest import DecoderPool
-from gateway.mailbox import Look
+from gateway.mailbox import Look, Mailbox
 from gateway.metrics import Metrics
 from gateway.outlet import ClientGone
+from gateway.publisher import Publisher
 from gateway.services import Services
 from gateway.session import Session
 from gateway.session_records import Outcome
 from gateway.session_start import Start
+from gateway.sessions_store import Fenced
 from gateway.settings import GatewaySettings
+from tests.support.eventually import eventually_async
 
 DONE = Outcome("done", "", "", 2.0, "eos", 0, "english", ())
 
@@ -165,3 +169,36 @@ async def test_a_connection_has_one_last_message_and_one_code() -> None:
     socket.flow.set()
     await asyncio.gather(first, second)
     assert (socket.sent, socket.codes) == (["done"], [1000])
+
+
+async def test_an_end_that_redis_cannot_note_is_not_tried_for_ever() -> None:
+    call = Call(broker_seconds=0.3)
+    call.store.end_with = [BackendDown("away")]
+    await call.begin()
+    await call.session.end()
+    await call.over()
+    assert call.heard.last == [Failed("backend_down", "away")]
+
+
+async def test_a_session_that_ended_while_redis_was_away_is_told_how() -> None:
+    call = Call(broker_seconds=5.0)
+    call.store.end_with = [BackendDown("away"), BackendDown("away"), Fenced("gone")]
+    await call.begin()
+    await call.session.end()
+    await eventually_async(lambda: call.session.urgent)
+    call.session.note_look(Look(DONE, []))
+    await call.over()
+    assert call.heard.last == [Done(0, 2.0, "eos")]
+
+
+async def test_the_wait_for_the_last_results_begins_when_the_session_is_found_gone() -> None:
+    call, now = Call(finish_seconds=60.0), asyncio.get_running_loop().time
+    call.store.end_with = [Fenced("gone")]
+    start, buffer = Start(names.new_session_id(), "english", Source()), AudioBuffer()
+    publisher = Publisher(start, buffer, Mailbox(), call.services)
+    publisher._ended_since -= 3600  # the session began an hour ago
+    buffer.end()
+    with pytest.raises(Fenced):
+        await publisher.run()
+    assert not publisher.overdue(now())
+    assert publisher.overdue(now() + 61)
