@@ -279,8 +279,10 @@ class Session:
 
     # Endings.
 
-    async def _fail(self, error: AsrError, *, only_waiting: bool = False) -> None:
-        """End the session in Redis; the outcome comes back by a look, like every other."""
+    async def _fail(self, error: AsrError, *, only_waiting: bool = False) -> bool:
+        """End the session in Redis; the outcome comes back by a look, like every other. False if
+        it has ended by other means, or is not ours to end.
+        """
         done = await self._services.store.fail(
             self.id,
             self.gateway_epoch,
@@ -288,7 +290,8 @@ class Session:
             (error.code, str(error)),
             only_waiting=only_waiting,
         )
-        self.delivery.wants_look |= done
+        self.delivery.wants_look = True
+        return done
 
     async def _try_to_fail(self, error: AsrError, *, only_waiting: bool = False) -> None:
         try:
@@ -298,10 +301,15 @@ class Session:
 
     async def _fail_finally(self, error: AsrError) -> None:
         try:
-            await self._fail(error)
+            done = await self._fail(error)
         except AsrError:
             self._owned = False
-        self._close(Failed(error.code, str(error)))
+            done = True
+        # If not, it has ended before, or is another's: whatever is wrong here is no news then (an
+        # allocator that does not know the session any more, a queue that is gone), and the look
+        # tells what happened.
+        if done:
+            self._close(Failed(error.code, str(error)))
 
     def _close(self, event: Event) -> None:
         self.mailbox.event(event)

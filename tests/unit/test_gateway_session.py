@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from asr_tasks.contracts import names
-from asr_tasks.contracts.errors import AsrError, BackendDown
+from asr_tasks.contracts.errors import AsrError, BackendDown, ModelUnavailable, SessionEnded
 from asr_tasks.transport.inprocess import InProcessBroker
 from gateway.allocation import Allocation
 from gateway.audio.source import Source
@@ -202,3 +202,24 @@ async def test_the_wait_for_the_last_results_begins_when_the_session_is_found_go
         await publisher.run()
     assert not publisher.overdue(now())
     assert publisher.overdue(now() + 61)
+
+
+async def test_a_late_refusal_does_not_hide_the_outcome() -> None:
+    """The allocator's answer was lost; when it is asked again the session has ended."""
+    call = Call()
+    call.allocator.refusals = [BackendDown("answer lost"), SessionEnded()]
+    call.store.fails = False
+    await call.begin()
+    call.session.greeted()
+    await eventually_async(lambda: call.session.urgent)
+    call.session.note_look(Look(DONE, []))
+    await call.over()
+    assert call.heard.last == [Done(0, 2.0, "eos")]
+
+
+async def test_a_refusal_is_told_when_nothing_else_has_ended_the_session() -> None:
+    call = Call()
+    call.allocator.refusals = [BackendDown("answer lost"), ModelUnavailable()]
+    await call.begin()
+    await call.over()
+    assert [event.code for event in call.heard.last] == ["model_unavailable"]
