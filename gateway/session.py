@@ -213,6 +213,17 @@ class Session:
     # The tasks.
 
     async def _deliver(self) -> None:
+        try:
+            await self._tell_all()
+        except Exception:
+            # Nobody else tells the client anything: this has to be the end.
+            self._log.exception("a session's delivery broke")
+            await self._try_to_fail(AsrError())
+            await self._tell(Failed(AsrError.code, AsrError.hint))
+        finally:
+            self._over.set()
+
+    async def _tell_all(self) -> None:
         await self._client.until_greeted()
         while True:
             batch = await self.mailbox.take()
@@ -243,7 +254,6 @@ class Session:
         await self._client.tell(event)
         if isinstance(event, LAST):
             self._meter.ended(event)
-            self._over.set()
 
     async def _watch(self) -> None:
         loop, idle = asyncio.get_running_loop(), self._settings.idle_seconds

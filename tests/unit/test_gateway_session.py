@@ -18,7 +18,7 @@ from gateway.audio.source import Source
 from gateway.buffer import AudioBuffer
 from gateway.bus_inprocess import InProcessBus
 from gateway.connection import Connection
-from gateway.events import LAST, Done, Event, Failed
+from gateway.events import LAST, Done, Event, Failed, Notice
 from gateway.ingest import DecoderPool
 from gateway.mailbox import Look, Mailbox
 from gateway.metrics import Metrics
@@ -223,3 +223,20 @@ async def test_a_refusal_is_told_when_nothing_else_has_ended_the_session() -> No
     await call.begin()
     await call.over()
     assert [event.code for event in call.heard.last] == ["model_unavailable"]
+
+
+async def test_a_delivery_that_breaks_ends_the_session() -> None:
+    call = Call()
+    tell = call.heard.tell
+
+    async def broken(event: Event) -> None:
+        if isinstance(event, Notice):
+            raise ValueError("cannot be told")
+        await tell(event)
+
+    call.heard.tell = broken  # type: ignore[method-assign]
+    await call.begin()
+    call.session.mailbox.event(Notice("odd", "cannot be told"))
+    await call.over()
+    assert [event.code for event in call.heard.last] == ["internal"]
+    assert call.ended() == {"internal": 1}
