@@ -18,7 +18,7 @@ from allocator.policy import Standstill
 from allocator.store import Office, Store
 from asr_tasks import log
 from asr_tasks.contracts import names
-from asr_tasks.contracts.errors import BackendDown
+from asr_tasks.contracts.errors import AsrError
 
 _log = log.get("asr.leader")
 
@@ -72,7 +72,7 @@ class Elector:
             while True:
                 try:
                     await self.step()
-                except BackendDown as error:
+                except AsrError as error:
                     _log.debug("leader's record not reached", role=self._role, error=str(error))
                 await asyncio.sleep(self._ttl / RENEWALS * random.uniform(0.8, 1.0))
         finally:
@@ -99,7 +99,7 @@ class Elector:
         try:
             await self._store.call("renew", self._name, office.term, "1", keys=[self._key])
             _log.info("leader resigned", role=self._role, term=office.term)
-        except BackendDown as error:
+        except AsrError as error:
             _log.warning("resignation not recorded", role=self._role, error=str(error))
 
     async def _renew(self, office: Office) -> None:

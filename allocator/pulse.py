@@ -13,7 +13,7 @@ from typing import Final
 
 from allocator.store import Store
 from asr_tasks import log
-from asr_tasks.contracts.errors import BackendDown
+from asr_tasks.contracts.errors import AsrError
 from asr_tasks.contracts.names import ALLOCATORS_KEY
 
 _log = log.get("asr.allocator")
@@ -43,7 +43,7 @@ class Pulse:
             await self._task
         try:
             await self._store.read("HDEL", ALLOCATORS_KEY, self._name)
-        except BackendDown as error:
+        except AsrError as error:
             _log.warning("pulse stays behind", name=self._name, error=str(error))
 
     async def _beat(self) -> None:
@@ -53,7 +53,7 @@ class Pulse:
             try:
                 await self._store.read("HINCRBY", ALLOCATORS_KEY, self._name, 1)
                 well = True
-            except BackendDown as down:
+            except AsrError as down:
                 well, error = False, str(down)
             if well is not before:
                 if not well:

@@ -1,4 +1,8 @@
-"""The allocator's connection to Redis: commands and scripts, whose failures are BackendDown."""
+"""The allocator's connection to Redis: commands and scripts.
+
+Whatever fails is BackendDown if it may pass (see :mod:`asr_tasks.state.outage`), else an internal
+AsrError.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from allocator.cancellation import heeded
-from asr_tasks.contracts.errors import BackendDown
+from asr_tasks.state.cancellation import heeded
+from asr_tasks.state.outage import failure
 from asr_tasks.state.scripts import source
 
 COMMAND_TIMEOUT = 2.0
@@ -53,7 +57,7 @@ class RedisLink:
             with heeded():
                 await cast("Any", self.redis.ping())
         except (RedisError, OSError) as error:
-            raise BackendDown(f"redis: {error}") from error
+            raise failure(error, "ping") from error
 
     async def read(self, *command: Any) -> Any:
         """One plain command.
@@ -65,7 +69,7 @@ class RedisLink:
             with heeded():
                 return await cast("Any", self.redis).execute_command(*command)
         except (RedisError, OSError) as error:
-            raise BackendDown(f"redis: {error}") from error
+            raise failure(error, command[0]) from error
 
     async def read_each(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Several plain commands in one round trip.
@@ -80,9 +84,14 @@ class RedisLink:
                 async with self.redis.pipeline(transaction=False) as pipe:
                     for command in commands:
                         pipe.execute_command(*command)
-                    return list(await pipe.execute())
+                    # Else redis-py wraps the text that tells an outage from a bug.
+                    replies = list(await pipe.execute(raise_on_error=False))
         except (RedisError, OSError) as error:
-            raise BackendDown(f"redis: {error}") from error
+            raise failure(error, commands[0][0]) from error
+        for command, reply in zip(commands, replies, strict=True):
+            if isinstance(reply, Exception):
+                raise failure(reply, command[0]) from reply
+        return replies
 
     async def call(self, name: str, *args: Any, keys: Sequence[str] = ()) -> Any:
         """Run a script of allocator/lua (EVALSHA; loaded again where a Redis has forgotten it).
@@ -98,4 +107,4 @@ class RedisLink:
             with heeded():
                 return await script(keys=keys, args=args)
         except (RedisError, OSError) as error:
-            raise BackendDown(f"redis: {name}: {error}") from error
+            raise failure(error, name) from error

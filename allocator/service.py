@@ -22,7 +22,6 @@ from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import (
     STATUS,
     AsrError,
-    BackendDown,
     BadParameter,
     BadSessionId,
     SessionSuperseded,
@@ -190,7 +189,7 @@ class WorkerManager(WorkerManagerServiceServicer):
     async def _broke(self, attached: Attached) -> None:
         try:
             await attached.broke()
-        except BackendDown as error:
+        except AsrError as error:
             # Then the beat stands still as well, and the monitor finds it by that.
             _log.warning("suspicion not recorded", worker=attached.worker, error=str(error))
 

@@ -19,7 +19,7 @@ from asr_tasks.contracts.errors import (
 from asr_tasks.contracts.results import Segment
 from gateway.registry import Models
 from gateway.services import Services
-from gateway.sessions_store import Outcome, digest
+from gateway.session_records import Outcome, digest
 
 
 def add_routes(app: web.Application, services: Services, catalogue: Models) -> None:

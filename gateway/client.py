@@ -8,7 +8,7 @@ from asr_tasks import log
 from asr_tasks.contracts.errors import AsrError, AudioAfterEnd
 from gateway.buffer import AudioBuffer
 from gateway.client_state import ClientState, move
-from gateway.events import Event, Failed
+from gateway.events import LAST, Event, Failed
 from gateway.ingest import Ingest
 from gateway.meter import Meter
 from gateway.outlet import ClientGone, Outlet
@@ -31,6 +31,8 @@ class Client:
         self._buffer = buffer
         self._meter = meter
         self._greeted = asyncio.Event()
+        self._feeding = False
+        self._farewell = False
         self._loop = asyncio.get_running_loop()
         self._last_audio = self._away_since = self._loop.time()
 
@@ -40,18 +42,25 @@ class Client:
         return self._outlet is not None
 
     async def feed(self, data: bytes) -> None:
-        """Take a message of audio; waits while the session has enough of it.
+        """Take a message of audio; waits while the session has enough of it. What comes from a
+        client that is told its last event is dropped.
 
         Raises:
             AudioAfterEnd: after :meth:`end`.
             BadAudio: not audio of the declared format.
         """
+        if self._outlet is None or self._farewell:
+            return
         if self.state is not ClientState.SENDING:
             raise AudioAfterEnd
-        began = self._last_audio = self._loop.time()
+        began = self._loop.time()
         self._meter.audio_came(began)
-        await self._ingest.feed(data)
-        self._last_audio = self._loop.time()
+        self._feeding = True
+        try:
+            await self._ingest.feed(data)
+        finally:
+            self._feeding = False
+            self._last_audio = self._loop.time()
         self._meter.audio_taken(len(data), self._last_audio - began)
 
     async def end(self) -> list[str]:
@@ -82,6 +91,7 @@ class Client:
     async def tell(self, event: Event) -> None:
         """Tell it, if it is there; if that fails its connection is gone, see :meth:`detach`."""
         if self._outlet is not None:
+            self._farewell |= isinstance(event, LAST)
             try:
                 await self._outlet.tell(event)
             except ClientGone:
@@ -100,14 +110,16 @@ class Client:
         self._let_go(window=self._resume_seconds)
 
     async def dismiss(self, error: AsrError) -> None:
-        """Tell it the error, then carry the session to its end without it."""
+        """Tell it the error; the session goes to its end without it, and it does not come back."""
         outlet, self._outlet = self._outlet, None
+        # Before it is told: that may take long, and its connection, which closes meanwhile, must
+        # not count as one that broke and may come back.
+        self._let_go(window=0.0)
         if outlet is not None:
             try:
                 await outlet.tell(Failed(error.code, str(error)))
             except ClientGone:
                 _log.debug("the client was gone already", session=self._id)
-        self._let_go(window=0.0)
 
     def close(self) -> None:
         """This gateway has nothing more to do with the session."""
@@ -115,8 +127,12 @@ class Client:
             self._move(ClientState.CLOSED)
 
     def silent(self, now: float, limit: float) -> bool:
-        """Whether it has sent nothing for longer than ``limit`` seconds, though it should."""
-        return self.state is ClientState.SENDING and now - self._last_audio > limit
+        """Whether it has sent nothing for longer than ``limit`` seconds, though it should: not
+        while we do not read what it sends, nor after its last event.
+        """
+        if self.state is not ClientState.SENDING or self._feeding or self._farewell:
+            return False
+        return now - self._last_audio > limit
 
     def end_absence(self, now: float) -> None:
         """If it has been away for longer than its resume window it does not come back."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from gateway.session import ClientGone
+from gateway.outlet import ClientGone
 from gateway.settings import GatewaySettings
 
 _CLOSE_SECONDS: Final = 2.0
@@ -33,6 +32,7 @@ class Connection:
             max_msg_size=settings.max_message_bytes + 1024,
         )
         self._closing = False
+        self._closed = asyncio.Event()
 
     async def open(self, request: web.Request) -> None:
         """Upgrade."""
@@ -53,8 +53,13 @@ class Connection:
         """One text message.
 
         Raises:
-            ClientGone: closed, or the client takes nothing for too long.
+            ClientGone: closed or closing, or the client takes nothing for too long.
         """
+        if self._closing:
+            raise ClientGone
+        await self._send(text)
+
+    async def _send(self, text: str) -> None:
         try:
             async with asyncio.timeout(self._settings.send_seconds):
                 await self.ws.send_str(text)
@@ -90,18 +95,31 @@ class Connection:
                 case _:
                     return None
 
-    async def close(self, code: int, reason: str = "") -> None:
-        """Close with a code, once; waits shortly for the client's answer."""
+    async def close(self, code: int, reason: str = "", *, last: str = "") -> None:
+        """Say the last message, if any, and close with a code; waits shortly for the client's
+        answer. Only the first call does it, so there is one last message and one code however
+        many have a reason to end; the others wait until it is done.
+
+        Raises:
+            ClientGone: the last message could not be sent.
+        """
         if self._closing:
+            await self._closed.wait()
             return
         self._closing = True
-        with suppress(ConnectionError, TimeoutError, RuntimeError):
-            async with asyncio.timeout(_CLOSE_SECONDS + 1):
-                await self.ws.close(code=code, message=reason.encode()[:120])
+        try:
+            if last:
+                await self._send(last)
+            with suppress(ConnectionError, TimeoutError, RuntimeError):
+                async with asyncio.timeout(_CLOSE_SECONDS + 1):
+                    await self.ws.close(code=code, message=reason.encode()[:120])
+        finally:
+            self._closed.set()
 
     def abort(self) -> None:
         """Drop the connection: the peer does not answer."""
         self._closing = True
+        self._closed.set()
         transport = self._transport()
         if transport is not None:
             transport.abort()
@@ -119,6 +137,3 @@ class Connection:
 def text_of(message: WSMessage) -> str:
     """A text message's text, shortened to what may be worth a look."""
     return str(message.data)[:_TEXT_LIMIT]
-
-
-Encoder = Callable[[Any], str]

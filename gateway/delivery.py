@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from asr_tasks.contracts.results import Kind, Message, Segment
 from asr_tasks.contracts.states import SessionState
 from gateway.events import Done, Event, Failed, FinalResult, PartialResult, StateChanged
-from gateway.sessions_store import Outcome, View
+from gateway.session_records import Outcome, View
 
 
 class Delivery:

@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from asr_tasks.contracts.errors import BackendDown
+from asr_tasks.contracts.errors import AsrError
 from gateway.registry import Registry
 from gateway.services import Services
 
@@ -78,5 +78,5 @@ async def _answers(check: Awaitable[bool]) -> bool:
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
             return await check
-    except (TimeoutError, BackendDown):
+    except (TimeoutError, AsrError):
         return False

@@ -12,7 +12,7 @@ from typing import Final
 
 from asr_tasks.contracts.results import Kind, Message, Segment
 from gateway.events import Event
-from gateway.sessions_store import Outcome, View
+from gateway.session_records import Outcome, View
 
 LIMIT: Final = 2_000
 """Results held for a client that reads slowly; older ones are dropped then, and the finals among

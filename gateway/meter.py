@@ -37,9 +37,11 @@ class Meter:
 
     def telling(self, event: Event) -> None:
         """The client is about to be told."""
-        if isinstance(event, PartialResult | FinalResult) and not self._first_text:
+        if self._first_text or not isinstance(event, PartialResult | FinalResult):
+            return
+        if event.result.text:  # an empty result says nothing yet
             self._first_text = True
-            if self._first_audio is not None and event.result.text:
+            if self._first_audio is not None:
                 self._metrics.first_partial.observe(self._loop.time() - self._first_audio)
 
     def dismissed(self, code: str) -> None:

@@ -47,7 +47,7 @@ class Publisher:
         Raises:
             Fenced: the session belongs to another gateway by now, or is over.
             QueueGone: nobody would ever read it.
-            BackendDown: the broker does not answer for too long.
+            BackendDown: the broker, or at the end Redis, does not answer for too long.
         """
         limit = int(self._settings.session_seconds * SAMPLE_RATE)
         while self.ended is None:
@@ -93,21 +93,36 @@ class Publisher:
 
     async def _publish_end(self) -> None:
         if self.ended is None:
-            for delay in delays(0.1, 2.0):
-                try:
-                    self.ended = await self._services.store.end(
-                        self._id, self._gateway_epoch, self.confirmed
-                    )
-                except BackendDown:
-                    await asyncio.sleep(delay)
-                except Fenced:
-                    # Over or another's: nothing more comes from here, and a look is wanted soon.
-                    self.ended = self.confirmed
-                    raise
-                else:
-                    break
+            try:
+                self._note_ended(await self._decide_end())
+            except Fenced:
+                # Over or another's: nothing more comes from here, and a look is wanted soon.
+                self._note_ended(self.confirmed)
+                raise
             self._mailbox.accepted(self.confirmed)
-        self._ended_since = self._loop.time()
         # crash here: whoever attaches sees `ended` and publishes it again; if nobody does, the
         # worker ends by its idle limit.
         await self._services.bus.publish(self._id, Chunk(self.ended or 0, eos=True))
+
+    async def _decide_end(self) -> int:
+        """Write the end to Redis, trying again while Redis is away; returns the total.
+
+        Raises:
+            BackendDown: away for longer than the broker may be for audio. All of it is in the
+                broker: the client may come back and end it then; if it does not, the worker
+                ends by its idle limit.
+        """
+        deadline = self._loop.time() + self._settings.broker_seconds
+        pauses = delays(0.1, 2.0)
+        while True:
+            try:
+                return await self._services.store.end(self._id, self._gateway_epoch, self.confirmed)
+            except BackendDown:
+                pause = next(pauses)
+                if self._loop.time() + pause > deadline:
+                    raise
+                await asyncio.sleep(pause)
+
+    def _note_ended(self, total: int) -> None:
+        self.ended = total
+        self._ended_since = self._loop.time()

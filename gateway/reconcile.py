@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from asr_tasks import log
-from asr_tasks.contracts.errors import BackendDown
+from asr_tasks.contracts.errors import AsrError, BackendDown
 from gateway.mailbox import Look
 from gateway.session import Session
 from gateway.sessions_store import Fenced, SessionsStore
@@ -67,7 +67,9 @@ class Reconciler:
             if isinstance(reply, BackendDown):
                 continue
             self._noted[session] = at
-            if reply is None:
+            if isinstance(reply, AsrError):
+                session.abandon(reply)
+            elif reply is None:
                 session.note_accepted(at)
             elif isinstance(reply, Fenced) and not reply.gone:
                 session.supersede()
@@ -108,10 +110,14 @@ class Reconciler:
 
     @staticmethod
     async def _quietly(act: Callable[[], Awaitable[None]]) -> float:
-        """Do it; 0, or the seconds to wait because Redis is away. Audio and partials go on."""
+        """Do it; 0, or the seconds to wait because it failed. Audio and partials go on."""
         try:
             await act()
         except BackendDown as error:
             _log.warning("Redis is away", reason=str(error))
-            return _LATER_SECONDS
-        return 0.0
+        except Exception:
+            # What fails for one session must not end the business of all others.
+            _log.exception("the regular business broke")
+        else:
+            return 0.0
+        return _LATER_SECONDS

@@ -1,4 +1,8 @@
-"""The gateway's connection to Redis: scripts and pipelines, whose failures are BackendDown."""
+"""The gateway's connection to Redis: scripts and pipelines.
+
+Whatever fails is BackendDown if it may pass (see :mod:`asr_tasks.state.outage`), else an internal
+AsrError.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,10 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import ConnectionError, NoScriptError, RedisError
 
-from asr_tasks.contracts.errors import BackendDown
+from asr_tasks.state.cancellation import heeded
+from asr_tasks.state.outage import failure
 from asr_tasks.state.scripts import source
 
 COMMAND_SECONDS: Final = 2.0
@@ -24,7 +29,10 @@ def connected(url: str) -> Redis:
         url,
         socket_timeout=COMMAND_SECONDS,
         socket_connect_timeout=COMMAND_SECONDS,
-        retry=Retry(NoBackoff(), 0),
+        # Once more at once: a pooled connection may have died with an earlier Redis. So a script
+        # may run twice, the first answer lost; each says why that does no harm. Not after a
+        # timeout: it has taken its time already.
+        retry=Retry(NoBackoff(), 1, (ConnectionError,)),
     )
 
 
@@ -51,7 +59,7 @@ class RedisLink:
         """One script with many arguments in one round trip; loads it if Redis forgot it.
 
         Returns:
-            Per call the script's answer, or a BackendDown if it failed.
+            Per call the script's answer, or the AsrError that it failed with.
 
         Raises:
             BackendDown: Redis does not answer.
@@ -63,32 +71,41 @@ class RedisLink:
                 pipeline.script_load(script.text)
             for keys, arguments in calls:
                 pipeline.evalsha(script.sha, len(keys), *keys, *arguments)
-            replies = (await self.execute(pipeline, raise_on_error=False))[1 if fresh else 0 :]
+            replies = (await self._replies(pipeline, name))[1 if fresh else 0 :]
             if not any(isinstance(reply, NoScriptError) for reply in replies):
                 break
         return [
-            BackendDown(f"Redis: {reply}") if isinstance(reply, RedisError) else reply
-            for reply in replies
+            failure(reply, name) if isinstance(reply, RedisError) else reply for reply in replies
         ]
 
     def pipeline(self) -> Any:
         """Commands for one round trip; other clients' may come between them."""
         return self._redis.pipeline(transaction=False)
 
-    @staticmethod
-    async def execute(pipeline: Any, *, raise_on_error: bool = True) -> list[Any]:
+    async def execute(self, pipeline: Any) -> list[Any]:
         """Send it.
 
         Returns:
-            One reply per command; with ``raise_on_error=False`` it may be an exception.
+            One reply per command.
 
         Raises:
             BackendDown: Redis does not answer.
         """
+        replies = await self._replies(pipeline, "a pipeline")
+        for number, reply in enumerate(replies):
+            if isinstance(reply, RedisError):
+                raise failure(reply, f"command {number} of a pipeline") from reply
+        return replies
+
+    @staticmethod
+    async def _replies(pipeline: Any, doing: str) -> list[Any]:
+        """One reply per command; an exception for one that was refused."""
         try:
-            return list(await pipeline.execute(raise_on_error=raise_on_error))
+            with heeded():
+                # Else redis-py wraps the text that tells an outage from a bug.
+                return list(await pipeline.execute(raise_on_error=False))
         except (RedisError, OSError) as error:
-            raise BackendDown(f"Redis does not answer: {error}") from error
+            raise failure(error, doing) from error
 
 
 class _Script:

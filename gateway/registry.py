@@ -11,15 +11,16 @@ from asr_tasks import log
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import (
     AsrError,
-    BackendDown,
     BadSessionId,
     Overloaded,
 )
 from gateway.audio.source import Source
+from gateway.outlet import Outlet
 from gateway.reconcile import Reconciler
 from gateway.services import Services
-from gateway.session import Outlet, Session, Start
-from gateway.sessions_store import Opening, Outcome
+from gateway.session import Session
+from gateway.session_records import Opening, Outcome
+from gateway.session_start import Start
 from gateway.stopping import stop
 
 _log = log.get(__name__)
@@ -238,13 +239,13 @@ class Registry:
             await self._services.store.fail(
                 session, 1, model, (known.code, str(known)), only_waiting=False
             )
-        except BackendDown:
+        except AsrError:
             _log.warning("a session that never began is left in Redis", session=session)
 
     async def _note_accepted(self) -> None:
         try:
             await self._reconciler.accept()
-        except BackendDown:
+        except AsrError:
             _log.warning("the last audio was not noted as accepted; clients will send it again")
 
     async def _wait(self, limit: float) -> None:

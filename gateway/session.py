@@ -37,15 +37,14 @@ from gateway.events import LAST, Accepted, Done, Event, Failed, GoingAway, Moved
 from gateway.ingest import Ingest
 from gateway.mailbox import Batch, Look, Mailbox
 from gateway.meter import Meter
-from gateway.outlet import ClientGone, Outlet
+from gateway.outlet import Outlet
 from gateway.placement import Placement
 from gateway.publisher import Publisher
 from gateway.services import Services
+from gateway.session_records import View
 from gateway.session_start import Start
-from gateway.sessions_store import Fenced, View
+from gateway.sessions_store import Fenced
 from gateway.stopping import stop
-
-__all__ = ["ClientGone", "Outlet", "Session", "Start"]
 
 _LOOKS_WITHOUT_TRACE: Final = 3
 """So often Redis may not know a session before it counts as lost."""
@@ -169,6 +168,14 @@ class Session:
         self._owned = False
         self._close(Failed(SessionSuperseded.code, SessionSuperseded.hint))
 
+    def abandon(self, error: AsrError) -> None:
+        """This gateway can do no more for it. What was accepted is safe: the client may come back,
+        here or elsewhere; if it does not, the worker ends the session by its idle limit.
+        """
+        self._log.warning("a session is given up here", reason=str(error))
+        self._owned = False
+        self._close(Failed(error.code, str(error)))
+
     @property
     def confirmed(self) -> int:
         """Samples that the broker has confirmed; ``accepted`` in Redis follows."""
@@ -206,11 +213,24 @@ class Session:
     # The tasks.
 
     async def _deliver(self) -> None:
+        try:
+            await self._tell_all()
+        except Exception:
+            # Nobody else tells the client anything: this has to be the end.
+            self._log.exception("a session's delivery broke")
+            await self._try_to_fail(AsrError())
+            await self._tell(Failed(AsrError.code, AsrError.hint))
+        finally:
+            self._over.set()
+
+    async def _tell_all(self) -> None:
         await self._client.until_greeted()
-        while not self._over.is_set():
+        while True:
             batch = await self.mailbox.take()
             for event in self._events(batch):
                 await self._tell(event)
+                if isinstance(event, LAST):
+                    return  # whatever else came with it
 
     def _events(self, batch: Batch) -> list[Event]:
         events: list[Event] = []
@@ -234,7 +254,6 @@ class Session:
         await self._client.tell(event)
         if isinstance(event, LAST):
             self._meter.ended(event)
-            self._over.set()
 
     async def _watch(self) -> None:
         loop, idle = asyncio.get_running_loop(), self._settings.idle_seconds
@@ -255,11 +274,7 @@ class Session:
         try:
             await part
         except BackendDown as error:
-            # What was accepted is safe. The client may come back, here or elsewhere; if it does
-            # not, the worker ends the session by its idle limit.
-            self._log.warning("a session is given up here", reason=str(error))
-            self._owned = False
-            self._close(Failed(error.code, str(error)))
+            self.abandon(error)
         except Fenced as fenced:
             # Gone: it has ended, by its worker's limits or an operator; a look brings how.
             if not fenced.gone:
@@ -274,8 +289,10 @@ class Session:
 
     # Endings.
 
-    async def _fail(self, error: AsrError, *, only_waiting: bool = False) -> None:
-        """End the session in Redis; the outcome comes back by a look, like every other."""
+    async def _fail(self, error: AsrError, *, only_waiting: bool = False) -> bool:
+        """End the session in Redis; the outcome comes back by a look, like every other. False if
+        it has ended by other means, or is not ours to end.
+        """
         done = await self._services.store.fail(
             self.id,
             self.gateway_epoch,
@@ -283,7 +300,8 @@ class Session:
             (error.code, str(error)),
             only_waiting=only_waiting,
         )
-        self.delivery.wants_look |= done
+        self.delivery.wants_look = True
+        return done
 
     async def _try_to_fail(self, error: AsrError, *, only_waiting: bool = False) -> None:
         try:
@@ -293,10 +311,15 @@ class Session:
 
     async def _fail_finally(self, error: AsrError) -> None:
         try:
-            await self._fail(error)
-        except BackendDown:
+            done = await self._fail(error)
+        except AsrError:
             self._owned = False
-        self._close(Failed(error.code, str(error)))
+            done = True
+        # If not, it has ended before, or is another's: whatever is wrong here is no news then (an
+        # allocator that does not know the session any more, a queue that is gone), and the look
+        # tells what happened.
+        if done:
+            self._close(Failed(error.code, str(error)))
 
     def _close(self, event: Event) -> None:
         self.mailbox.event(event)

@@ -10,13 +10,11 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from asr_tasks.contracts import names
-from asr_tasks.contracts.errors import BackendDown, NotYourSession, SessionEnded
+from asr_tasks.contracts.errors import AsrError, NotYourSession, SessionEnded
 from asr_tasks.contracts.results import Segment
 from asr_tasks.contracts.states import WorkerState
 from gateway.redis_link import RedisLink, connected
 from gateway.session_records import Attached, Opening, Outcome, View, digest
-
-__all__ = ["Attached", "Fenced", "Opening", "Outcome", "SessionsStore", "View", "digest"]
 
 GATEWAY_EXPIRES: Final = 15
 """Seconds a gateway's beat stays after its last one."""
@@ -31,7 +29,9 @@ class Fenced(Exception):
 
 
 class SessionsStore:
-    """One per gateway. Every method raises BackendDown when Redis does not answer."""
+    """One per gateway. Every method raises BackendDown when Redis does not answer, and an internal
+    AsrError when it refuses what a bug of ours asks for.
+    """
 
     def __init__(self, redis: Redis, gateway: str, result_expires: int) -> None:
         self.redis = redis
@@ -67,12 +67,11 @@ class SessionsStore:
             "source": opening.source,
             "options": json.dumps(dict(opening.options)),
             "resume": opening.resume_seconds,
-            "token": digest(token),
             "gateway": self._gateway,
         }
         pairs = [item for pair in fields.items() for item in pair]
         keys = [names.session_key(session), names.result_key(session), names.SESSIONS_KEY]
-        reply = await self._link.run("open", keys, [session, *pairs])
+        reply = await self._link.run("open", keys, [session, digest(token), *pairs])
         if int(reply[0]) != 1:
             raise NotYourSession("a session with this id exists; resuming it takes its token")
         return token
@@ -117,7 +116,7 @@ class SessionsStore:
 
     async def accept(
         self, positions: Sequence[tuple[str, int, int]]
-    ) -> list[Fenced | BackendDown | None]:
+    ) -> list[Fenced | AsrError | None]:
         """Note what is durable, for many sessions at once, before their clients are told.
 
         Args:
@@ -163,8 +162,8 @@ class SessionsStore:
         """End a session without success; ``error`` is its code and sentence.
 
         Returns:
-            Whether it was done; with ``only_waiting``, only if no worker has it (else it is
-            another's, or gone).
+            Whether it was done; with ``only_waiting``, only if no worker has it. If not it is
+            another's, or gone, perhaps by an earlier try of this call whose answer was lost.
         """
         keys = [
             names.session_key(session),
@@ -237,7 +236,7 @@ class SessionsStore:
         """Say that this gateway is alive."""
         key = names.gateway_key(self._gateway)
         pipeline = self._link.pipeline()
-        pipeline.incr(key)
+        pipeline.incr(key)  # repeated after a lost answer it says the same
         pipeline.expire(key, GATEWAY_EXPIRES)
         await self._link.execute(pipeline)
 

@@ -55,7 +55,9 @@ class GatewaySettings(Settings):
         30.0, gt=0, description="A client that takes nothing for so long is gone."
     )
     broker_seconds: float = Field(
-        60.0, gt=0, description="Longest wait for the broker's confirmation of audio."
+        60.0,
+        gt=0,
+        description="Longest wait for the broker to confirm audio, and for Redis to note its end.",
     )
     poll_seconds: float = Field(1.0, gt=0, description="Between looks at all sessions in Redis.")
     poll_soon_seconds: float = Field(

@@ -9,10 +9,10 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from allocator.cancellation import heeded
 from allocator.store import Store
 from asr_tasks import log
 from asr_tasks.contracts.names import SUSPECTS_CHANNEL, WAITING_CHANNEL
+from asr_tasks.state.cancellation import heeded
 
 _log = log.get("asr.monitor")
 

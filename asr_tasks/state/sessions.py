@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import StaleLease
 from asr_tasks.contracts.lease import Checkpoint, Lease
 from asr_tasks.contracts.results import Result, Segment
+from asr_tasks.state.outage import is_outage
 from asr_tasks.state.scripts import source
 
 COMMAND_TIMEOUT = 2.0
@@ -27,6 +29,19 @@ COMMAND_TIMEOUT = 2.0
 
 class StoreDown(Exception):
     """Redis did not answer; whether the command took effect is unknown: repeat it verbatim."""
+
+
+@contextmanager
+def _outages() -> Iterator[None]:
+    """Turn what may pass into StoreDown. A bug (in a script, say) is raised as it is: the task
+    breaks with it, and the attempts of its session are counted.
+    """
+    try:
+        yield
+    except redis.RedisError as error:
+        if not is_outage(error):
+            raise
+        raise StoreDown(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,34 +227,26 @@ class RedisSessions:
         self._call(self._trial, lease, keys, [lease.epoch, "1" if at_work else "0"])
 
     def check(self, lease: Lease) -> None:
-        try:
+        with _outages():
             epoch = self._redis.hget(names.session_key(lease.session), "epoch")
-        except redis.RedisError as error:
-            raise StoreDown(str(error)) from error
         if epoch is None or int(epoch) != lease.epoch:
             raise StaleLease
 
     def transcript(self, session: str) -> str:
-        try:
+        with _outages():
             raw = self._redis.lrange(names.segments_key(session), 0, -1)
-        except redis.RedisError as error:
-            raise StoreDown(str(error)) from error
         texts = (Segment.from_json(segment).result.text for segment in raw)
         return "\n".join(text for text in texts if text)
 
     def _last_segment(self, session: str) -> Segment | None:
-        try:
+        with _outages():
             raw = self._redis.lindex(names.segments_key(session), -1)
-        except redis.RedisError as error:
-            raise StoreDown(str(error)) from error
         return Segment.from_json(raw) if raw else None
 
     @staticmethod
     def _call(script: Any, lease: Lease, keys: list[str], args: list[Any]) -> list[Any]:
-        try:
+        with _outages():
             reply: list[Any] = script(keys=keys, args=args)
-        except redis.RedisError as error:
-            raise StoreDown(str(error)) from error
         if int(reply[0]) != 1:
             reason = bytes(reply[1]).decode()
             raise StaleLease(f"session {lease.session}, epoch {lease.epoch}: {reason}")

@@ -5,7 +5,8 @@
 -- ARGV[1] sha256 of the token that was presented
 -- ARGV[2] sha256 of the token that is to be valid from now on
 -- ARGV[3] gateway
--- The presented token stays valid as token_prev: if the answer is lost, the client has only that.
+-- The presented token stays valid as token_prev: if the answer is lost, the client has only that. So
+-- the same call again attaches again, with the next epoch; the lost one belonged to nobody.
 -- Returns {1, gateway_epoch, accepted, ended, model, source, epoch, resume}, {2, result} or
 -- {0, reason}.
 local now = redis.call('HMGET', KEYS[1], 'token', 'token_prev')

@@ -3,7 +3,7 @@
 -- KEYS[1] asr:session:<id>  hash   accepted, ended
 -- ARGV[1] gateway_epoch  a stale one changes nothing
 -- ARGV[2] samples
--- Returns {1, total} (the first decision stands) or {0, reason}.
+-- Returns {1, total} or {0, reason}. The first decision stands: the same call again gets it.
 local now = redis.call('HMGET', KEYS[1], 'gateway_epoch', 'ended')
 if not now[1] then return {0, 'gone'} end
 if now[1] ~= ARGV[1] then return {0, 'superseded'} end

@@ -9,7 +9,8 @@
 -- KEYS[6] asr:model:<model>:waiting  zset   the id leaves it
 -- ARGV[1] id  ARGV[2] gateway_epoch  ARGV[3] code  ARGV[4] message  ARGV[5] expiry, seconds
 -- ARGV[6] '1': only while it waits for a worker
--- Returns {1, segments} or {0, reason}.
+-- Returns {1, segments} or {0, reason}. The same call again, after a lost answer, finds nothing:
+-- {0, 'gone'}; the caller reads the result, which is its own.
 local now = redis.call('HMGET', KEYS[1], 'gateway_epoch', 'state', 'committed')
 if not now[1] then return {0, 'gone'} end
 if now[1] ~= ARGV[2] then return {0, 'superseded'} end

@@ -129,9 +129,10 @@ class _Client:
                 await self._send(self._final(result))
                 self._segment += 1
             case Done():
-                if self._adaptation is not None:
-                    await self._send({"status": SUCCESS, "adaptation_state": self._adaptation})
-                await self._connection.close(1000)
+                if self._adaptation is None:
+                    await self._connection.close(1000)
+                else:
+                    await self._close({"status": SUCCESS, "adaptation_state": self._adaptation})
             case Failed(code, message):
                 await self._fail(_STATUS.get(code, NOT_ALLOWED), message)
             case Moved():
@@ -224,10 +225,12 @@ class _Client:
     async def _fail(self, status: int, message: str) -> None:
         """A status other than success is always followed by the end of the connection."""
         try:
-            await self._send({"status": status, "message": message})
+            await self._close({"status": status, "message": message})
         except ClientGone:
             _log.debug("the client was gone already", session=self._id)
-        await self._connection.close(1000)
+
+    async def _close(self, event: dict[str, Any]) -> None:
+        await self._connection.close(1000, last=json.dumps({**event, "id": self._id}))
 
     async def _send(self, event: dict[str, Any]) -> None:
         await self._connection.send(json.dumps({**event, "id": self._id}))

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from asr_tasks.contracts.errors import BackendDown
+from asr_tasks.contracts.errors import AsrError
 from gateway.connection import Connection
 from gateway.outlet import ClientGone
 from gateway.registry import Registry
@@ -33,12 +33,15 @@ class Board:
         connection = Connection(self._services.settings)
         await connection.open(request)
         queue: asyncio.Queue[str] = asyncio.Queue(maxsize=4)
+        sender = asyncio.create_task(self._send(connection, queue), name="kaldi status sender")
+        # Nothing is awaited from here to the try: whoever comes meanwhile finds the task, and
+        # whoever is cancelled leaves no watcher behind.
         self._watchers[connection] = queue
         if self._task is None or self._task.done():
-            self._last = await self._line()
+            self._last = ""  # the first look is news to everybody
             self._task = asyncio.create_task(self._watch(), name="kaldi status")
-        sender = asyncio.create_task(self._send(connection, queue), name="kaldi status sender")
-        queue.put_nowait(self._last)
+        elif self._last:
+            queue.put_nowait(self._last)
         try:
             while await connection.receive() is not None:
                 continue  # the old server ignores what status clients say
@@ -54,18 +57,18 @@ class Board:
 
     async def _watch(self) -> None:
         while self._watchers:
-            await asyncio.sleep(_LOOK_SECONDS)
             line = await self._line()
             if line != self._last:
                 self._last = line
                 for queue in self._watchers.values():
                     if not queue.full():  # a watcher that does not read misses a figure
                         queue.put_nowait(line)
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _line(self) -> str:
         try:
             free = await self._services.store.free_slots()
-        except BackendDown:
+        except AsrError:
             free = 0
         return json.dumps(
             {"num_workers_available": free, "num_requests_processed": self._registry.processed}

@@ -89,11 +89,10 @@ class _Client:
             case PartialResult() if not self._partials:
                 return
             case Done():
-                await self._connection.send(encode(event))
-                await self._connection.close(1000)
+                await self._connection.close(1000, last=encode(event))
             case Failed():
-                await self._connection.send(encode(event))
-                await self._connection.close(status_of(event.code).websocket, event.code)
+                code = status_of(event.code).websocket
+                await self._connection.close(code, event.code, last=encode(event))
             case Moved():
                 await self._connection.close(_SERVICE_RESTART, "going away")
             case _:

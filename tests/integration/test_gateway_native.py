@@ -322,6 +322,30 @@ async def test_a_client_gone_without_a_word(gateway: Stack, nothing_left: None) 
     assert [part.result.text for part in outcome.segments] == transcript(pcm)
 
 
+async def test_a_silent_client_is_ended_and_does_not_come_back(
+    rabbitmq: Server, redis_server: Server
+) -> None:
+    opener = partial(AmqpQueues.open, rabbitmq.url)
+    async with (
+        stack(AmqpBus(rabbitmq.url, "a"), redis_server.url, opener, idle_seconds=0.5) as gateway,
+        gateway.stream(resume_window=60) as client,
+    ):
+        pcm = noise(3)
+        await client.send(pcm)
+        assert await client.rest() == 4408
+        assert client.last("error")["code"] == "idle_timeout"
+        session, token = client.ready["session"], client.ready["token"]
+
+        async def stored() -> bool:
+            return getattr(await gateway.store.read(session), "state", "") == "done"
+
+        await eventually_async(stored, within=5.0)
+        async with gateway.stream(model=None, session=session, token=token) as back:
+            assert await back.rest() == 1000
+        assert back.ready["ended"]
+        assert back.finals == transcript(pcm)
+
+
 async def test_no_worker_in_time(rabbitmq: Server, redis_server: Server) -> None:
     opener = partial(AmqpQueues.open, rabbitmq.url)
     allocator = FakeAllocator(RedisSessions.connect(redis_server.url), opener, slots=0)

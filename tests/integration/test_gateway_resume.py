@@ -13,7 +13,7 @@ from asr_tasks.contracts import names
 from asr_tasks.contracts.audio import Chunk
 from asr_tasks.transport.inprocess import InProcessBroker
 from gateway.bus_inprocess import InProcessBus
-from gateway.sessions_store import Outcome
+from gateway.session_records import Outcome
 from tests.servers.choose import Server
 from tests.support.audio import encoded, noise
 from tests.support.eventually import eventually_async

@@ -12,7 +12,7 @@ from gateway.client_state import MOVES, ClientState, IllegalMove, move
 from gateway.delivery import Delivery
 from gateway.events import Done, Failed, FinalResult, PartialResult, StateChanged
 from gateway.mailbox import Mailbox
-from gateway.sessions_store import Outcome, View
+from gateway.session_records import Outcome, View
 
 
 def final(index: int, epoch: int = 1) -> Message:
