@@ -69,6 +69,7 @@ class Stream:
         self._finals: list[Result] = []
         self._partial: Message | None = None
         self._yielded = claim.checkpoint.position
+        self._state_bytes = len(claim.checkpoint.state)
         self._committer = Committer(sessions, lease, claim, self._publish, self._settle)
         self._trial = Trial(sessions, lease, claim.tries)
         self._republish(claim)
@@ -89,8 +90,8 @@ class Stream:
     @property
     def checkpoint_due(self) -> bool:
         """Whether it is time to commit a checkpoint although no final is due."""
-        limit = TRIAL_CHECKPOINT if self._trial.on else self._limits.checkpoint
-        waiting = limit * SAMPLE_RATE
+        usual = self._limits.checkpoint_seconds(self._state_bytes)
+        waiting = (TRIAL_CHECKPOINT if self._trial.on else usual) * SAMPLE_RATE
         return self._yielded - self._committer.position >= waiting
 
     def begin(self) -> None:
@@ -144,7 +145,9 @@ class Stream:
         Raises:
             StaleLease: another worker owns the session; the body should let it pass.
         """
-        self._committer.add(self._finals, checkpoint or Checkpoint(self._yielded))
+        made = checkpoint or Checkpoint(self._yielded)
+        self._state_bytes = len(made.state)
+        self._committer.add(self._finals, made)
         self._finals = []
         flushed = self._committer.flush()
         if flushed:
