@@ -55,6 +55,11 @@ class GoingAway:
 
 
 @dataclass(frozen=True, slots=True)
+class Alive:
+    """Nothing but a sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """Every final was told; nothing follows. ``duration`` in seconds."""
 
@@ -83,6 +88,7 @@ Event = (
     | FinalResult
     | Notice
     | GoingAway
+    | Alive
     | Done
     | Failed
     | Moved

@@ -33,7 +33,7 @@ from gateway.buffer import AudioBuffer
 from gateway.bus import QueueGone
 from gateway.client import Client
 from gateway.delivery import Delivery
-from gateway.events import LAST, Accepted, Done, Event, Failed, GoingAway, Moved, Notice
+from gateway.events import LAST, Accepted, Alive, Done, Event, Failed, GoingAway, Moved, Notice
 from gateway.ingest import Ingest
 from gateway.mailbox import Batch, Look, Mailbox
 from gateway.meter import Meter
@@ -257,9 +257,13 @@ class Session:
 
     async def _watch(self) -> None:
         loop, idle = asyncio.get_running_loop(), self._settings.idle_seconds
+        sign_due = loop.time()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             now = loop.time()
+            if now >= sign_due and self._client.connected:
+                sign_due = now + self._settings.alive_seconds
+                self.mailbox.event(Alive())
             self._client.end_absence(now)
             if self._client.silent(now, idle):
                 self._log.info("the client sends nothing, ending", limit=idle)

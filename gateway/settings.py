@@ -51,6 +51,9 @@ class GatewaySettings(Settings):
     ping_seconds: float = Field(
         10.0, gt=0, description="Silence on a connection before a ping; gone after three."
     )
+    alive_seconds: float = Field(
+        2.0, gt=0, description="Between signs of life to a client, which looks elsewhere without."
+    )
     send_seconds: float = Field(
         30.0, gt=0, description="A client that takes nothing for so long is gone."
     )

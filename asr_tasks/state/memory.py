@@ -53,6 +53,7 @@ class MemorySessions:
         checkpoint: Checkpoint,
         *,
         ended: bool,
+        on_trial: bool = False,
     ) -> int:
         with self._lock:
             session = self._owned(lease)
@@ -60,7 +61,8 @@ class MemorySessions:
                 session.finals.extend(finals)
                 session.checkpoint = checkpoint
                 session.commits = serial
-                session.tries, session.at_work = 0, False
+                if not on_trial:
+                    session.tries, session.at_work = 0, False
             elif serial != session.commits:
                 raise StaleLease("serial")
             return len(session.finals)

@@ -104,8 +104,17 @@ class Sessions(Protocol):
         checkpoint: Checkpoint,
         *,
         ended: bool,
+        on_trial: bool = False,
     ) -> int:
         """Append finals and move the committed position; the same serial again is a retry.
+
+        Args:
+            lease: the assignment.
+            serial: of this commit, one more than the last one's.
+            finals: to be appended.
+            checkpoint: everything before it is dealt with.
+            ended: all audio was read.
+            on_trial: the session's tries go on counting.
 
         Returns:
             The number of finals committed in all.
@@ -177,6 +186,7 @@ class RedisSessions:
         checkpoint: Checkpoint,
         *,
         ended: bool,
+        on_trial: bool = False,
     ) -> int:
         bodies = [_without_index(Segment(0, final)) for final in finals]
         reply = self._call(
@@ -193,6 +203,7 @@ class RedisSessions:
                 checkpoint.position,
                 checkpoint.state,
                 "1" if ended else "0",
+                "1" if on_trial else "0",
                 *bodies,
             ],
         )

@@ -56,6 +56,8 @@ class Committer:
         self._serial = claim.commits
         self._sent: _Commit | None = None
         self._next: _Commit | None = None
+        self.on_trial = False
+        """Whether commits leave the session's tries as they are."""
         self.segments = claim.segments
         self.position = claim.checkpoint.position
 
@@ -95,7 +97,12 @@ class Committer:
 
     def _carry_out(self, commit: _Commit, *, ended: bool) -> None:
         total = self._sessions.commit(
-            self._lease, commit.serial, commit.finals, commit.checkpoint, ended=ended
+            self._lease,
+            commit.serial,
+            commit.finals,
+            commit.checkpoint,
+            ended=ended,
+            on_trial=self.on_trial,
         )
         first = total - len(commit.finals)
         # crash here: the finals are in Redis; the successor publishes the last one again and

@@ -29,7 +29,7 @@ RECEIVE_TIMEOUT = 0.25
 
 
 TRIAL_CHECKPOINT = 0.5
-"""Seconds of audio after which a stream on trial commits, and is acquitted."""
+"""Seconds of audio between the commits of a stream on trial."""
 
 
 class HandOver(Exception):
@@ -72,6 +72,7 @@ class Stream:
         self._state_bytes = len(claim.checkpoint.state)
         self._committer = Committer(sessions, lease, claim, self._publish, self._settle)
         self._trial = Trial(sessions, lease, claim.tries)
+        self._committer.on_trial = self._trial.on
         self._republish(claim)
         self._started = self._heard = self._checked = time.monotonic()
         self._gap_since: float | None = None
@@ -151,7 +152,7 @@ class Stream:
         self._finals = []
         flushed = self._committer.flush()
         if flushed:
-            self._trial.over()
+            self._trial.committed()
         if self._partial is not None:
             self._queues.publish(self._partial, confirm=False)
             self._partial = None
@@ -205,6 +206,7 @@ class Stream:
         delivery = self._queues.receive(timeout=0) if self._trial.on else None
         if delivery is None:
             self._trial.rest()
+            self._committer.on_trial = self._trial.on
             delivery = self._queues.receive(timeout=RECEIVE_TIMEOUT)
         if delivery is not None:
             self._heard = time.monotonic()

@@ -8,8 +8,8 @@ works at a time. A worker that dies then names its killer:
 ``fail_over`` takes a try from that session alone, and the others keep theirs. So a session with a
 poisonous chunk is given up after a bounded number of tries, and nobody goes down with it.
 
-The first commit ends the trial. While a stream waits for audio it is not at work, and another may
-be.
+A stream that has committed, and then has nothing left to read, is past what its workers died of:
+that ends the trial. While a stream waits for audio it is not at work, and another may be.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Trial:
         self.on = tries >= ON_TRIAL
         self._alone = False
         self._noted = False
+        self._committed = False
 
     def work(self) -> None:
         """Before anything is done with the session's audio.
@@ -59,7 +60,7 @@ class Trial:
         self._note(True)
 
     def rest(self) -> None:
-        """Before waiting for audio: nothing is being done with it.
+        """Before waiting for audio: nothing is being done with it, and all there is was read.
 
         Raises:
             StaleLease: another worker owns the session.
@@ -67,12 +68,11 @@ class Trial:
         if self.on:
             self._note(False)
             self.leave()
+            self.on = not self._committed
 
-    def over(self) -> None:
-        """It has committed: the audio up to here killed nobody."""
-        if self.on:
-            self.on = False
-            self.leave()
+    def committed(self) -> None:
+        """What was read up to here killed nobody."""
+        self._committed = True
 
     def leave(self) -> None:
         """Let others work; what is noted stays, for whoever finds this process dead."""

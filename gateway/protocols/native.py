@@ -23,6 +23,7 @@ from gateway.audio.raw import resume_byte
 from gateway.connection import Connection, text_of
 from gateway.events import (
     Accepted,
+    Alive,
     Done,
     Event,
     Failed,
@@ -137,6 +138,7 @@ class _Client:
 
     def _window(self, session: Session | None) -> dict[str, float]:
         return {
+            "alive_seconds": self._settings.alive_seconds,
             "message_bytes": self._settings.max_message_bytes,
             "uncommitted_seconds": self._settings.uncommitted_seconds,
             "resume_seconds": session.resume_seconds if session else 0,
@@ -235,6 +237,8 @@ def encode(event: Event) -> str:
             return json.dumps(raw | ({"data": dict(result.data)} if result.data else {}))
         case Notice(code, message):
             return json.dumps({"type": "warning", "code": code, "message": message})
+        case Alive():
+            return '{"type": "alive"}'
         case GoingAway(reconnect_ms):
             return json.dumps({"type": "going_away", "reconnect_ms": reconnect_ms})
         case Done():

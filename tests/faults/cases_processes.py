@@ -100,14 +100,14 @@ async def gateway_killed(strike: Strike) -> None:
     strike.now(hit)
 
 
-@case("gateway hung, and back", longest=25.0)
+@case("gateway hung, and back", longest=8.0)
 async def gateway_hung(strike: Strike) -> None:
     """SIGSTOP: clients find out by its silence; when it wakes up their sessions are elsewhere."""
     gateway = strike.rng.choice(strike.world.of("gateway"))
     hit = strike.connected_to(gateway.name)
     gateway.process.signal(signal.SIGSTOP)
     strike.now(hit)
-    await strike.pause(24.0, 28.0)
+    await strike.pause(8.0, 12.0)
     gateway.process.signal(signal.SIGCONT)
 
 

@@ -464,3 +464,19 @@ async def test_autobahn_like_garbage_closes_only_itself(gateway: Stack) -> None:
         writer.close()
         await good.say(type="end")
         assert await good.rest() == 1000
+
+
+async def test_a_session_shows_signs_of_life_while_nobody_speaks(
+    rabbitmq: Server, redis_server: Server
+) -> None:
+    opener = partial(AmqpQueues.open, rabbitmq.url)
+    async with (
+        stack(AmqpBus(rabbitmq.url, "a"), redis_server.url, opener, alive_seconds=0.3) as gateway,
+        gateway.stream() as client,
+    ):
+        ready = await client.until("ready")
+        assert ready["window"]["alive_seconds"] == 0.3
+        for _ in range(3):
+            await client.until("alive", within=2.0)
+        await client.say(type="end")
+        assert await client.rest() == 1000

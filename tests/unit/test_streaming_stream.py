@@ -194,8 +194,8 @@ class Flaky(MemorySessions):
         super().__init__()
         self.lost = 0
 
-    def commit(self, lease, serial, finals, checkpoint, *, ended):
-        total = super().commit(lease, serial, finals, checkpoint, ended=ended)
+    def commit(self, lease, serial, finals, checkpoint, **how):
+        total = super().commit(lease, serial, finals, checkpoint, **how)
         if self.lost < 2:
             self.lost += 1
             raise StoreDown("answer lost")

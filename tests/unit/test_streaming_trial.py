@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from asr_tasks.contracts.lease import Lease
+from asr_tasks.contracts.lease import ON_TRIAL, Lease
 from asr_tasks.contracts.names import new_session_id
 from asr_tasks.contracts.results import Result
 from asr_tasks.state.memory import MemorySessions
 from asr_tasks.streaming.stream import Stream
 from asr_tasks.streaming.testing import chunks_of, run_stream
+from asr_tasks.streaming.trial import Trial
 
 SECOND = bytes(32_000)
 
@@ -42,14 +43,28 @@ def test_a_first_try_is_not_on_trial():
     assert not any(body.noted)
 
 
-def test_a_session_on_trial_is_noted_until_it_commits():
+def test_a_session_on_trial_is_noted_while_it_reads_what_its_workers_died_of():
     sessions = MemorySessions()
     lease = lost(sessions, Lease(new_session_id(), "worker", 1), 2)
     body = Watched(sessions)
     run_stream(body, chunks_of(SECOND * 2), sessions=sessions, lease=lease)
-    assert body.noted[0]  # while its state is restored, too
-    assert all(body.noted[:6])
-    assert not any(body.noted[7:])  # half a second was heard and committed: acquitted
+    assert all(body.noted)  # from the restoring of its state on; its commits do not acquit it
+
+
+def test_a_session_that_has_committed_and_caught_up_is_acquitted():
+    sessions, lease = MemorySessions(), Lease(new_session_id(), "worker", 1)
+    sessions.assign(lease)
+    trial = Trial(sessions, lease, ON_TRIAL)
+    trial.work()
+    assert sessions.at_work(lease.session)
+    trial.rest()
+    assert not sessions.at_work(lease.session)
+    assert trial.on  # it has waited for audio, but nothing is proved yet
+    trial.work()
+    trial.committed()
+    assert trial.on  # there is more to read, and that may be what they died of
+    trial.rest()
+    assert not trial.on
 
 
 def test_a_session_that_waits_for_audio_is_not_at_work():
