@@ -112,11 +112,13 @@ def _when(
 class Caller:
     """Speaks one clip through the product's own client."""
 
-    def __init__(self, clip: Clip, urls: list[str], *, model: str) -> None:
+    def __init__(self, clip: Clip, urls: list[str], *, model: str, speed: float = 1.0) -> None:
+        """``speed``: 1.0 that of speech; 0: as fast as it is taken."""
         self.heard = Heard(clip)
         self.finished = asyncio.Event()
         self._urls = urls
         self._model = model
+        self._speed = speed
         self._client: StreamingClient | None = None
         self._elsewhere: asyncio.Task[None] | None = None
 
@@ -177,7 +179,8 @@ class Caller:
         heard.began = heard.began or time.monotonic()
         # What was spoken while nobody was connected is due at once.
         spoken = heard.began + start / audio.BYTES_PER_SECOND
-        async for piece in paced(Feed(heard.clip.pieces(start)), speed=1.0, clock=_from(spoken)):
+        feed = Feed(heard.clip.pieces(start))
+        async for piece in paced(feed, speed=self._speed, clock=_from(spoken)):
             yield piece
 
     def _note(self, event: Event) -> None:

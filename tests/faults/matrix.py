@@ -10,7 +10,7 @@ from tests.faults import cases_clients, cases_processes, cases_servers
 from tests.faults.caller import Clip, Heard
 from tests.faults.case import CASES, Case
 from tests.faults.round import Outcome, clips, play, undisturbed
-from tests.faults.world import World
+from tests.faults.world import WORKERS, World
 
 SESSIONS = 8
 LOADED = (cases_clients, cases_processes, cases_servers)
@@ -18,22 +18,33 @@ LOADED = (cases_clients, cases_processes, cases_servers)
 
 
 class Matrix:
-    """Plays cases in one world; the undisturbed runs are made once for each kind of call."""
+    """Plays cases in one world; the undisturbed runs are made once for each kind of call.
 
-    def __init__(self, world: World, seed: int, sessions: int = SESSIONS) -> None:
+    Args:
+        world: where.
+        seed: of the moments.
+        sessions: live in each round.
+        timed: measure gaps: every worker is ready before a round begins, so that none that
+            starts up takes the processor from those that are looked at.
+    """
+
+    def __init__(
+        self, world: World, seed: int, sessions: int = SESSIONS, *, timed: bool = True
+    ) -> None:
         self._world = world
         self._seed = seed
         self._sessions = sessions
+        self._timed = timed
         self._healthy: dict[tuple[str, float], tuple[list[Clip], list[Heard]]] = {}
 
     def play(
         self, case: Case, rounds: int, tell: Callable[[int, Outcome], None] = lambda *_: None
     ) -> list[Outcome]:
         """The rounds of a case."""
-        self._world.begin(case.model)
-        said, healthy = self._undisturbed(case)
         outcomes = []
         for number in range(rounds):
+            self._world.begin(case.model, WORKERS if self._timed else 2)
+            said, healthy = self._undisturbed(case)
             # A round can be repeated alone: its moments depend on nothing else.
             rng = random.Random(f"{self._seed} {case.name} {number}")
             outcome = asyncio.run(play(self._world, case, said, healthy, rng))
@@ -45,7 +56,7 @@ class Matrix:
         kind = case.model, case.seconds
         if kind not in self._healthy:
             said = clips(self._sessions, case.seconds)
-            heard = asyncio.run(undisturbed(self._world, said, case.model))
+            heard = asyncio.run(undisturbed(self._world, said, case.model, timed=self._timed))
             self._healthy[kind] = said, heard
         return self._healthy[kind]
 

@@ -59,16 +59,20 @@ def poisoned(clip: Clip, rng: random.Random) -> Clip:
     return Clip(clip.name, clip.pcm[:start] + POISON + clip.pcm[start + len(POISON) :])
 
 
-async def undisturbed(world: World, said: Sequence[Clip], model: str, runs: int = 2) -> list[Heard]:
+async def undisturbed(
+    world: World, said: Sequence[Clip], model: str, *, timed: bool
+) -> list[Heard]:
     """What these calls are when nothing happens: of several runs, each result at its earliest, so
-    that a hiccup of the machine in one of them does not excuse a fault.
+    that a hiccup of the machine in one of them does not excuse a fault. Not ``timed``: the words
+    alone, as fast as they come.
 
     Raises:
         RuntimeError: a call failed, or two runs gave different words.
     """
     best: list[Heard] = []
-    for _ in range(runs):
-        callers = [Caller(clip, world.urls, model=model) for clip in said]
+    for _ in range(2 if timed else 1):
+        speed = 1.0 if timed else 0.0
+        callers = [Caller(clip, world.urls, model=model, speed=speed) for clip in said]
         await _talk(callers)
         for index, heard in enumerate(caller.heard for caller in callers):
             if heard.error is not None or heard.done is None:
@@ -85,7 +89,7 @@ async def undisturbed(world: World, said: Sequence[Clip], model: str, runs: int 
 async def play(
     world: World, case: Case, said: Sequence[Clip], healthy: Sequence[Heard], rng: random.Random
 ) -> Outcome:
-    """One round of a case."""
+    """One round of a case; what it broke is left as it is."""
     spoken = [poisoned(said[0], rng), *said[1:]] if case.poison else list(said)
     callers = [Caller(clip, world.urls, model=case.model) for clip in spoken]
     strike = Strike(world, callers, rng)
@@ -102,7 +106,6 @@ async def play(
     outcome.wrong += strike.notes
     for caller, same in zip(callers, healthy, strict=True):
         _listen(outcome, strike, caller, same)
-    world.begin(case.model)
     sessions = [caller.heard.session for caller in callers]
     try:
         eventually(lambda: not world.left_behind(sessions), within=QUIET_SECONDS, every=0.1)

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(400)]
 @pytest.fixture(scope="module")
 def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
     with world(tmp_path_factory.mktemp("faults")) as made:
-        yield Matrix(made, seed=1, sessions=SESSIONS)
+        yield Matrix(made, seed=1, sessions=SESSIONS, timed=False)
 
 
 @pytest.mark.parametrize("name", CASES)

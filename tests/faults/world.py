@@ -43,6 +43,7 @@ ROOT = Path(__file__).parents[2]
 MODEL, POISONABLE = "english", "poisonable"
 WORKERS = 3
 QUIET_SECONDS = 20.0
+READY_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -84,8 +85,8 @@ class World:
         holder = self.store.hget(names.leader_key("monitor"), "holder")
         return self.cluster.named(str(holder))
 
-    def begin(self, model: str = MODEL) -> None:
-        """What a round needs: all components of the normal system ready; workers of the model."""
+    def begin(self, model: str = MODEL, workers: int = WORKERS) -> None:
+        """What a round needs: every component ready, and so many workers of the model."""
         if model == POISONABLE and not self.of(POISONABLE):
             for index in range(WORKERS):
                 self.cluster.worker(
@@ -93,10 +94,10 @@ class World:
                     model=POISONABLE,
                     arguments=("-I", "tests.faults.poison"),
                 )
-        self.repair()
+        self.repair(model, workers)
 
-    def repair(self) -> None:
-        """Bring everything back that a fault has left dead, and wait until it is ready."""
+    def repair(self, model: str = MODEL, workers: int = WORKERS) -> None:
+        """Bring everything back that a fault has left dead, and wait until enough is ready."""
         self.network.do(self.broker_link.flow)
         self.network.do(self.redis_link.flow)
         for component in self.cluster.components:
@@ -104,13 +105,20 @@ class World:
                 component.process.signal(signal.SIGCONT)
             else:
                 component.process.start()
-        self.cluster.wait_ready()
+        serving = (*self.of(MODEL), *self.of(POISONABLE))
+        for component in self.cluster.components:
+            if component not in serving:
+                eventually(component.ready, within=READY_SECONDS, every=0.1)
         # Ready is what a component says of itself; the allocator has to have heard of it, too.
-        for worker in (*self.of(MODEL), *self.of(POISONABLE)):
-            eventually(
-                lambda name=worker.name: self.store.hget(names.worker_key(name), "state") == "idle",
-                within=QUIET_SECONDS,
-            )
+        eventually(lambda: len(self._idle(model)) >= workers, within=READY_SECONDS, every=0.1)
+
+    def _idle(self, model: str) -> list[str]:
+        return [
+            worker.name
+            for worker in self.of(model)
+            if worker.process.alive
+            and self.store.hget(names.worker_key(worker.name), "state") == "idle"
+        ]
 
     def left_behind(self, sessions: list[str]) -> list[str]:
         """What ended sessions should not have left: keys without expiry, slots, queues."""
