@@ -59,9 +59,10 @@ model-eval: $(STAMP)  ## word error rates of the demo model, as in its card
 recordings: $(STAMP)  ## make the demo recordings again
 	@$(BIN)/python -m models.english.training.recordings
 
-docs: $(STAMP)  ## draw the state machines and write the command-line reference
+docs: $(STAMP)  ## draw the state machines, write the references of commands and settings
 	@$(BIN)/python scripts/draw_states.py
 	@$(BIN)/python scripts/cli_reference.py
+	@$(BIN)/python scripts/settings_reference.py
 
 clean:  ## remove .venv and everything that was made
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis bench-results

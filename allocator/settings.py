@@ -11,6 +11,7 @@ from asr_tasks.settings import Settings
 
 
 def _own_name() -> str:
+    """The host's name and a random tail."""
     return f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
 
 

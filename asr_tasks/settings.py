@@ -1,8 +1,9 @@
 """Settings that every process shares, read once from the environment.
 
 A process makes one settings object at its start and hands parts of it down; no other module
-reads the environment. ``ASR_BROKER_URL_FILE`` style variables (a mounted secret) are honoured
-through ``ASR_SECRETS_DIR``: a file there is named like the variable in lower case.
+reads the environment. ``ASR_SECRETS_DIR`` names a folder (a mounted secret): a file in it that is
+called like a variable, say ``asr_broker_url``, holds its value unless the variable is set.
+docs/settings.md lists them all.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Settings(BaseSettings):
     )
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="URL of Redis or Valkey.")
     allocator_address: str = Field(
-        "127.0.0.1:50051", description="host:port of the allocator's gRPC server(s)."
+        "127.0.0.1:50051", description="host:port of the allocators' gRPC, with commas between."
     )
     catalogue: str = Field(
         "", description="Path of the model catalogue; empty: the one in the package."

@@ -53,7 +53,7 @@ class SessionBus(Protocol):
         ...
 
     def ready(self) -> bool:
-        """Whether the broker takes audio now: connected, and not blocked by an alarm."""
+        """Whether the broker is connected; an alarm that holds publishers back does not show."""
         ...
 
     async def close(self) -> None:

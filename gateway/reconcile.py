@@ -1,8 +1,8 @@
 """The gateway's regular business with Redis, for all its sessions at once.
 
-Results come by the broker; what is missed there is found here. Two loops, each one pipelined
-round trip however many sessions there are: *accept* notes what the broker has confirmed, *look*
-reads how the sessions stand.
+Results come by the broker; what is missed there is found here. Three loops, none with a round trip
+for each session: *accept* notes what the broker has confirmed, *look* reads how the sessions stand,
+*beat* says that this gateway is alive.
 """
 
 from __future__ import annotations

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import importlib
 import sys
 from pathlib import Path
 
-from asr_cli.main import COMMANDS
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this tree, not one that is installed
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "cli.md"
+import click
+
+from asr_cli.main import COMMANDS, cli
+
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
+WIDTH = 78
 
 
-def help_of(*command: str) -> str:
-    """The --help text of `asr COMMAND`, a hundred columns wide."""
-    program = "import sys; sys.argv[0] = 'asr'; from asr_cli.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", program, *command, "--help"],
-        env={**os.environ, "COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
+def document() -> str:
+    """The document: the --help of `asr` and of each of its commands."""
+    # Resilient: the group then lists its commands without importing them.
+    top = click.Context(
+        cli, info_name="asr", terminal_width=WIDTH, resilient_parsing=True, **cli.context_settings
     )
-    return done.stdout.strip()
+    parts = ["# The `asr` command", "", "Written by `make docs`.", ""]
+    parts += ["## asr", "", "```", cli.get_help(top).strip(), "```", ""]
+    for name in sorted(COMMANDS):
+        command: click.Command = getattr(importlib.import_module(COMMANDS[name]), name)
+        said = command.get_help(click.Context(command, info_name=name, parent=top)).strip()
+        parts += [f"## asr {name}", "", "```", said, "```", ""]
+    return "\n".join(parts)
 
 
 def main() -> None:
     """Write the document."""
-    parts = ["# The `asr` command", "", "Written by `make docs`.", ""]
-    for command in [(), *((name,) for name in sorted(COMMANDS))]:
-        parts += [f"## {' '.join(('asr', *command))}", "", "```", help_of(*command), "```", ""]
-    DOCUMENT.write_text("\n".join(parts), "utf-8")
+    DOCUMENT.write_text(document(), "utf-8")
 
 
 if __name__ == "__main__":

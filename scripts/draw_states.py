@@ -6,9 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this tree, not one that is installed
+
 from asr_tasks.contracts.states import SESSION_TRANSITIONS, WORKER_TRANSITIONS, Move, State
 
-DOCUMENT = Path(__file__).parent.parent / "ARCHITECTURE.md"
+DOCUMENT = Path(__file__).resolve().parents[1] / "ARCHITECTURE.md"
 BEGIN, END = "<!-- states:begin -->", "<!-- states:end -->"
 
 

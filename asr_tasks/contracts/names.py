@@ -39,9 +39,9 @@ Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of e
 ``asr:worker:<name>`` — hash: model, state, slots, ordinal, incarnation, stream, sequence, beat,
     suspect, host
 ``asr:worker:<name>:sessions`` — set of the sessions assigned to it: its used slots
-``asr:allocators`` — hash, allocator → its beat; workers are judged only while one of them moves
 ``asr:models`` — set of models that workers have announced
-``asr:allocators`` — hash: name of a replica → counter that it raises, its own beat
+``asr:allocators`` — hash, allocator → counter that it raises, its own beat; workers are judged only
+    while one of them moves
 ``asr:gateway:<name>`` — counter with an expiry, raised by the gateway's own beat
 ``asr:leader:<role>`` — hash: holder, term, beat (the elector's own record)
 """

@@ -1,6 +1,6 @@
 """The owner's view of a session's state: claim it, commit to it, end it.
 
-:class:`SessionState` is the port; Redis implements it with one Lua script a transition, and
+:class:`Sessions` is the port; Redis implements it with one Lua script a transition, and
 :class:`~asr_tasks.state.memory.MemorySessions` implements it without a server.
 """
 

@@ -2,6 +2,7 @@
 
 ::
 
+    from asr_tasks.contracts.results import Result
     from asr_tasks.streaming import StreamingCelery
 
     app = StreamingCelery("my_streams")

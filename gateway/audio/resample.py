@@ -47,8 +47,8 @@ class Resampler:
     def __init__(self, rate: int, first_output: int = 0) -> None:
         """Args:
         rate: of the input, Hz.
-        first_output: position at 16 kHz of the first output; input then begins at
-            :func:`input_start` of it.
+        first_output: position at 16 kHz of the first output; :func:`restart` says with which
+            input it goes.
         """
         self.up, self.down = ratio(rate)
         self._filters = _filters(self.up, self.down)

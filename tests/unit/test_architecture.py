@@ -140,6 +140,12 @@ def test_the_pictures_of_the_state_machines_are_the_tables() -> None:
     assert drawn == document, "run `make docs`"
 
 
+@pytest.mark.parametrize("name", ["cli", "settings"])
+def test_the_references_say_what_the_code_says(name: str) -> None:
+    written = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
+    assert script(f"scripts/{name}_reference.py").document() == written, "run `make docs`"
+
+
 def test_every_script_of_the_state_machines_is_there() -> None:
     scripts = {path.stem for path in sources("*.lua")}
     named = {
