@@ -36,7 +36,8 @@ for i = 6, #ARGV, 2 do
   local now = redis.call('HMGET', session, 'epoch', 'worker', 'running', 'state')
   if now[1] and epoch > tonumber(now[1]) then
     -- Redis has lost its last moments; the owner knows better. Epochs never go back.
-    redis.call('HSET', session, 'epoch', ARGV[i + 1], 'worker', worker, 'state', 'streaming')
+    redis.call('HSET', session, 'epoch', ARGV[i + 1], 'worker', worker, 'state', 'streaming',
+      'claim', '')
     redis.call('ZREM', waiting_key(was[5]), id)
     now[1], now[2] = ARGV[i + 1], worker
   end

@@ -20,7 +20,8 @@ Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of e
                      another session on trial is to blame for
     losses           workers lost since the last commit, whoever is to blame  allocator, commit
     trial            the epoch in which its worker is at work on it, on trial trial
-    claim            a word of the body that claimed it                       claim
+    claim            a word of the body that claimed it; '': it is to say so   claim, heartbeat,
+                     again, Redis had lost it                                 commit, finish
     running          the epoch in which its worker listed it as running       heartbeat
     missing          the report in which it was first not listed              heartbeat
     reports          its worker's last report before the claim                claim

@@ -9,7 +9,7 @@ from threading import Lock
 from asr_tasks.contracts.errors import StaleLease
 from asr_tasks.contracts.lease import Checkpoint, Lease
 from asr_tasks.contracts.results import Result, Segment
-from asr_tasks.state.sessions import Claim, Ending
+from asr_tasks.state.sessions import RECENT, Behind, Claim, Ending
 
 
 @dataclass(slots=True)
@@ -42,8 +42,8 @@ class MemorySessions:
         with self._lock:
             session = self._owned(lease)
             count = len(session.finals)
-            last = Segment(count - 1, session.finals[-1]) if count else None
-            return Claim(session.checkpoint, count, session.commits, session.tries, last)
+            recent = tuple(Segment(i, final) for i, final in enumerate(session.finals))[-RECENT:]
+            return Claim(session.checkpoint, count, session.commits, session.tries, recent)
 
     def commit(
         self,
@@ -52,12 +52,15 @@ class MemorySessions:
         finals: Sequence[Result],
         checkpoint: Checkpoint,
         *,
+        first: int,
         ended: bool,
         on_trial: bool = False,
     ) -> int:
         with self._lock:
             session = self._owned(lease)
-            if serial == session.commits + 1:
+            if serial > session.commits:
+                if first != len(session.finals):
+                    raise Behind(len(session.finals))
                 session.finals.extend(finals)
                 session.checkpoint = checkpoint
                 session.commits = serial
@@ -67,9 +70,11 @@ class MemorySessions:
                 raise StaleLease("serial")
             return len(session.finals)
 
-    def finish(self, lease: Lease, ending: Ending) -> int:
+    def finish(self, lease: Lease, ending: Ending, *, commits: int) -> int:
         with self._lock:
             session = self._owned(lease)
+            if session.commits < commits:
+                raise Behind(len(session.finals))
             session.ending = ending
             return len(session.finals)
 
@@ -85,6 +90,13 @@ class MemorySessions:
     def check(self, lease: Lease) -> None:
         with self._lock:
             self._owned(lease)
+
+    def forget(self, session: str, finals: int, commits: int) -> None:
+        """Lose the last moments, as a Redis does whose machine lost power."""
+        with self._lock:
+            held = self._sessions[session]
+            del held.finals[finals:]
+            held.commits = commits
 
     def transcript(self, session: str) -> str:
         with self._lock:

@@ -27,6 +27,11 @@ COMMAND_TIMEOUT = 2.0
 """Seconds one command to Redis may take before it counts as unreachable."""
 
 
+RECENT = 50
+"""Finals that an owner can put back into a store that has lost its last moments: many seconds of
+speech, where Redis with ``appendfsync everysec`` may lose one or two."""
+
+
 class StoreDown(Exception):
     """Redis did not answer; whether the command took effect is unknown: repeat it verbatim."""
 
@@ -44,6 +49,18 @@ def _outages() -> Iterator[None]:
         raise StoreDown(str(error)) from error
 
 
+class Behind(Exception):
+    """The store has lost the last commits (it came back as it was a moment before).
+
+    Attributes:
+        segments: finals that it still has.
+    """
+
+    def __init__(self, segments: int) -> None:
+        super().__init__(f"the store has {segments} finals left")
+        self.segments = segments
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a successor needs to go on.
@@ -53,14 +70,15 @@ class Claim:
         segments: number of finals committed so far.
         commits: serial of the last commit.
         tries: of the session since its last commit, this one included.
-        last: the last committed final, if any: it may not have been published.
+        recent: the last committed finals: the very last may not have been published, and a store
+            that loses its last moments gets them back from the owner.
     """
 
     checkpoint: Checkpoint
     segments: int
     commits: int
     tries: int = 1
-    last: Segment | None = None
+    recent: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +121,7 @@ class Sessions(Protocol):
         finals: Sequence[Result],
         checkpoint: Checkpoint,
         *,
+        first: int,
         ended: bool,
         on_trial: bool = False,
     ) -> int:
@@ -110,19 +129,32 @@ class Sessions(Protocol):
 
         Args:
             lease: the assignment.
-            serial: of this commit, one more than the last one's.
+            serial: of this commit, higher than the last one's.
             finals: to be appended.
             checkpoint: everything before it is dealt with.
+            first: index of the first of the finals; the number of those committed before.
             ended: all audio was read.
             on_trial: the session's tries go on counting.
 
         Returns:
             The number of finals committed in all.
+
+        Raises:
+            Behind: the store has fewer finals than ``first``.
         """
         ...
 
-    def finish(self, lease: Lease, ending: Ending) -> int:
-        """End the session and keep its result for a while; returns the number of finals."""
+    def finish(self, lease: Lease, ending: Ending, *, commits: int) -> int:
+        """End the session and keep its result for a while; returns the number of finals.
+
+        Args:
+            lease: the assignment.
+            ending: how it ended.
+            commits: serial of the last commit.
+
+        Raises:
+            Behind: the store does not have that commit (any more).
+        """
         ...
 
     def note_trial(self, lease: Lease, *, at_work: bool) -> None:
@@ -168,15 +200,12 @@ class RedisSessions:
             self._claim,
             lease,
             [names.session_key(lease.session), names.snapshot_key(lease.session)],
-            # The word is this process's and this epoch's: a repeated call of ours passes, a
-            # second body for the same assignment (a dispatch delivered twice) does not start
-            # because `running` refuses it in this process and the word refuses it elsewhere.
-            [lease.epoch, f"{self._claim_word}:{lease.epoch}", "" if reports is None else reports],
+            [lease.epoch, self._word(lease), "" if reports is None else reports],
         )
         checkpoint = Checkpoint(int(reply[1]), bytes(reply[4]))
         segments = int(reply[2])
-        last = self._last_segment(lease.session) if segments else None
-        return Claim(checkpoint, segments, int(reply[3]), int(reply[5]), last)
+        recent = self._recent(lease.session) if segments else ()
+        return Claim(checkpoint, segments, int(reply[3]), int(reply[5]), recent)
 
     def commit(
         self,
@@ -185,6 +214,7 @@ class RedisSessions:
         finals: Sequence[Result],
         checkpoint: Checkpoint,
         *,
+        first: int,
         ended: bool,
         on_trial: bool = False,
     ) -> int:
@@ -199,7 +229,10 @@ class RedisSessions:
             ],
             [
                 lease.epoch,
+                self._word(lease),
+                lease.worker,
                 serial,
+                first,
                 checkpoint.position,
                 checkpoint.state,
                 "1" if ended else "0",
@@ -209,7 +242,7 @@ class RedisSessions:
         )
         return int(reply[1])
 
-    def finish(self, lease: Lease, ending: Ending) -> int:
+    def finish(self, lease: Lease, ending: Ending, *, commits: int) -> int:
         reply = self._call(
             self._finish,
             lease,
@@ -229,6 +262,9 @@ class RedisSessions:
                 round(ending.duration, 3),
                 ending.reason,
                 self._expires,
+                self._word(lease),
+                lease.worker,
+                commits,
             ],
         )
         return int(reply[1])
@@ -240,7 +276,8 @@ class RedisSessions:
     def check(self, lease: Lease) -> None:
         with _outages():
             epoch = self._redis.hget(names.session_key(lease.session), "epoch")
-        if epoch is None or int(epoch) != lease.epoch:
+        # A lower one: Redis has lost its last moments; our next report puts it right.
+        if epoch is None or int(epoch) > lease.epoch:
             raise StaleLease
 
     def transcript(self, session: str) -> str:
@@ -249,10 +286,16 @@ class RedisSessions:
         texts = (Segment.from_json(segment).result.text for segment in raw)
         return "\n".join(text for text in texts if text)
 
-    def _last_segment(self, session: str) -> Segment | None:
+    def _recent(self, session: str) -> tuple[Segment, ...]:
         with _outages():
-            raw = self._redis.lindex(names.segments_key(session), -1)
-        return Segment.from_json(raw) if raw else None
+            raw = self._redis.lrange(names.segments_key(session), -RECENT, -1)
+        return tuple(Segment.from_json(one) for one in raw)
+
+    def _word(self, lease: Lease) -> str:
+        # This process's and this epoch's: a repeated call of ours passes, a second body for the
+        # same assignment (a dispatch delivered twice) does not start because `running` refuses it
+        # in this process and the word refuses it elsewhere.
+        return f"{self._claim_word}:{lease.epoch}"
 
     @staticmethod
     def _call(script: Any, lease: Lease, keys: list[str], args: list[Any]) -> list[Any]:
@@ -260,6 +303,10 @@ class RedisSessions:
             reply: list[Any] = script(keys=keys, args=args)
         if int(reply[0]) != 1:
             reason = bytes(reply[1]).decode()
+            if reason == "behind":
+                raise Behind(int(reply[2]))
+            if reason == "lost":
+                raise StoreDown("Redis came back without its last moments")
             raise StaleLease(f"session {lease.session}, epoch {lease.epoch}: {reason}")
         return reply
 

@@ -11,16 +11,24 @@ What happens if this process dies at each step:
 When Redis does not answer, it is unknown whether the script ran. The same commit is then
 repeated verbatim under the same serial before anything newer, so it takes effect once.
 Until it has, nothing of it is published or acknowledged.
+
+A Redis that has lost power comes back as it was a second before, and the audio of that second is
+acknowledged already. The owner remembers what it committed last and puts it back.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from asr_tasks import log
+from asr_tasks.contracts.errors import StaleLease
 from asr_tasks.contracts.lease import Checkpoint, Lease
 from asr_tasks.contracts.results import Kind, Message, Result
-from asr_tasks.state.sessions import Claim, Sessions, StoreDown
+from asr_tasks.state.sessions import RECENT, Behind, Claim, Sessions, StoreDown
+
+_log = log.get("asr.stream")
 
 
 @dataclass(slots=True)
@@ -54,6 +62,8 @@ class Committer:
         self._publish = publish
         self._settle = settle
         self._serial = claim.commits
+        self._known = deque(((s.index, s.result) for s in claim.recent), maxlen=RECENT)
+        self._checkpoint = claim.checkpoint
         self._sent: _Commit | None = None
         self._next: _Commit | None = None
         self.on_trial = False
@@ -95,16 +105,29 @@ class Committer:
                 return False
             self._sent = None
 
+    @property
+    def commits(self) -> int:
+        """Serial of the last commit."""
+        return self._serial
+
+    def restore(self) -> bool:
+        """Commit the last checkpoint again, with whatever finals the store has lost before it.
+
+        Returns, and raises: as :meth:`flush`.
+        """
+        self.add([], self._checkpoint)
+        return self.flush(ended=True)
+
     def _carry_out(self, commit: _Commit, *, ended: bool) -> None:
-        total = self._sessions.commit(
-            self._lease,
-            commit.serial,
-            commit.finals,
-            commit.checkpoint,
-            ended=ended,
-            on_trial=self.on_trial,
-        )
+        try:
+            total = self._write(commit, commit.finals, self.segments, ended=ended)
+        except Behind as behind:
+            lost = self._since(behind.segments)
+            _log.warning("commits put back", session=self._lease.session, finals=len(lost))
+            total = self._write(commit, lost + commit.finals, behind.segments, ended=ended)
         first = total - len(commit.finals)
+        self._known.extend(enumerate(commit.finals, first))
+        self._checkpoint = commit.checkpoint
         # crash here: the finals are in Redis; the successor publishes the last one again and
         # the gateway finds any other by its index.
         for offset, final in enumerate(commit.finals):
@@ -115,3 +138,26 @@ class Committer:
         self.position = commit.checkpoint.position
         # crash here: the audio comes again and lies before the committed position.
         self._settle(self.position)
+
+    def _write(self, commit: _Commit, finals: list[Result], first: int, *, ended: bool) -> int:
+        return self._sessions.commit(
+            self._lease,
+            commit.serial,
+            finals,
+            commit.checkpoint,
+            first=first,
+            ended=ended,
+            on_trial=self.on_trial,
+        )
+
+    def _since(self, index: int) -> list[Result]:
+        """The finals from there on that were committed before.
+
+        Raises:
+            StaleLease: they are not ours to know: somebody else has committed, or the store has
+                lost more than is remembered.
+        """
+        lost = [result for at, result in self._known if at >= index]
+        if index > self.segments or len(lost) != self.segments - index:
+            raise StaleLease(f"the store has {index} finals of {self.segments}")
+        return lost

@@ -19,7 +19,7 @@ from asr_tasks.contracts.errors import (
 )
 from asr_tasks.contracts.lease import Lease
 from asr_tasks.contracts.results import Kind, Message
-from asr_tasks.state.sessions import Ending, Sessions, StoreDown
+from asr_tasks.state.sessions import Behind, Ending, Sessions, StoreDown
 from asr_tasks.streaming import running
 from asr_tasks.streaming.limits import Limits
 from asr_tasks.streaming.stream import HandOver, Stream
@@ -136,7 +136,7 @@ def _end(
         if error is None
         else Ending("failed", duration, stream.ended, error.code, str(error))
     )
-    segments = _finish(environment, lease, ending)
+    segments = _finish(environment, lease, stream, ending)
     # crash here: the gateway's look at Redis finds the result and ends the client's session.
     message = (
         Message(Kind.END, lease.epoch, segments=segments, duration=duration, reason=ending.reason)
@@ -182,7 +182,7 @@ def _raise_if_stale(environment: Environment, lease: Lease) -> None:
         _log.warning("ownership unknown", session=lease.session, error=str(down))
 
 
-def _finish(environment: Environment, lease: Lease, ending: Ending) -> int:
+def _finish(environment: Environment, lease: Lease, stream: Stream, ending: Ending) -> int:
     """Write the end, trying again while Redis is away.
 
     Raises:
@@ -194,7 +194,9 @@ def _finish(environment: Environment, lease: Lease, ending: Ending) -> int:
     unknown = False
     while True:
         try:
-            return environment.sessions.finish(lease, ending)
+            return environment.sessions.finish(lease, ending, commits=stream.commits)
+        except Behind:
+            stream.restore()
         except StaleLease:
             if not unknown:
                 raise

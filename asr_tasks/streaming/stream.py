@@ -174,21 +174,32 @@ class Stream:
                 raise StoreDown("the last commit could not be written in time")
             self._stop.event.wait(RECEIVE_TIMEOUT)
 
+    @property
+    def commits(self) -> int:
+        """Serial of the last commit; the framework's, not the body's."""
+        return self._committer.commits
+
+    def restore(self) -> bool:
+        """Put back what the store has lost of it; the framework's, not the body's.
+
+        Returns:
+            Whether it is there; False when Redis did not answer.
+
+        Raises:
+            StaleLease: another worker owns the session.
+        """
+        return self._committer.restore()
+
     def settle_all(self) -> None:
         """Acknowledge everything held, the end of stream too; only once the session has ended."""
         self._queues.ack(self._order.everything())
 
     def _republish(self, claim: Claim) -> None:
         # The predecessor may have died between its commit and the publication.
-        if claim.last is not None:
-            self._publish(
-                Message(
-                    Kind.FINAL,
-                    self._lease.epoch,
-                    result=replace(claim.last.result, final=True),
-                    index=claim.last.index,
-                )
-            )
+        if claim.recent:
+            last = claim.recent[-1]
+            result = replace(last.result, final=True)
+            self._publish(Message(Kind.FINAL, self._lease.epoch, result=result, index=last.index))
 
     def _publish(self, message: Message) -> None:
         # Redis has the final already; the gateway finds it there if the broker stays away.

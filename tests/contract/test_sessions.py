@@ -14,7 +14,7 @@ from asr_tasks.contracts.errors import StaleLease
 from asr_tasks.contracts.lease import Checkpoint, Lease
 from asr_tasks.contracts.results import Result, Word
 from asr_tasks.state.memory import MemorySessions
-from asr_tasks.state.sessions import Ending, RedisSessions, Sessions
+from asr_tasks.state.sessions import Behind, Ending, RedisSessions, Sessions, StoreDown
 
 Assign = Callable[[Lease], None]
 
@@ -31,7 +31,15 @@ def store(request: pytest.FixtureRequest) -> Iterator[tuple[Sessions, Assign]]:
 
     def assign(lease: Lease) -> None:
         key = names.session_key(lease.session)
-        client.hset(key, mapping={"epoch": lease.epoch, "state": "assigned", "model": "english"})
+        client.hset(
+            key,
+            mapping={
+                "epoch": lease.epoch,
+                "state": "assigned",
+                "model": "english",
+                "worker": lease.worker,
+            },
+        )
         client.sadd(names.SESSIONS_KEY, lease.session)
 
     yield RedisSessions.connect(url, result_expires=60), assign
@@ -50,11 +58,11 @@ def test_a_session_begins_at_its_start(store):
     owner = lease()
     assign(owner)
     claim = sessions.claim(owner)
-    assert (claim.checkpoint, claim.segments, claim.commits, claim.last) == (
+    assert (claim.checkpoint, claim.segments, claim.commits, claim.recent) == (
         Checkpoint(),
         0,
         0,
-        None,
+        (),
     )
 
 
@@ -64,14 +72,14 @@ def test_a_successor_finds_what_was_committed(store):
     assign(first)
     sessions.claim(first)
     state = bytes(range(256))
-    assert sessions.commit(first, 1, [HELLO], Checkpoint(16_000, state), ended=False) == 1
+    assert sessions.commit(first, 1, [HELLO], Checkpoint(16_000, state), first=0, ended=False) == 1
 
     second = lease(2, first.session)
     assign(second)
     claim = sessions.claim(second)
     assert claim.checkpoint == Checkpoint(16_000, state)
     assert (claim.segments, claim.commits) == (1, 1)
-    assert claim.last is not None and claim.last.index == 0 and claim.last.result == HELLO
+    assert [(s.index, s.result) for s in claim.recent] == [(0, HELLO)]
 
 
 def test_the_same_commit_again_is_a_retry(store):
@@ -80,8 +88,8 @@ def test_the_same_commit_again_is_a_retry(store):
     assign(owner)
     sessions.claim(owner)
     for _ in range(3):
-        assert sessions.commit(owner, 1, [HELLO], Checkpoint(10), ended=False) == 1
-    assert sessions.commit(owner, 2, [HELLO, HELLO], Checkpoint(20), ended=True) == 3
+        assert sessions.commit(owner, 1, [HELLO], Checkpoint(10), first=0, ended=False) == 1
+    assert sessions.commit(owner, 2, [HELLO, HELLO], Checkpoint(20), first=1, ended=True) == 3
     assert sessions.transcript(owner.session) == "hello\nhello\nhello"
 
 
@@ -94,8 +102,8 @@ def test_a_stale_epoch_changes_nothing(store):
     assign(new)
     sessions.claim(new)
     for act in (
-        lambda: sessions.commit(old, 1, [HELLO], Checkpoint(5), ended=False),
-        lambda: sessions.finish(old, Ending("done", 1.0)),
+        lambda: sessions.commit(old, 1, [HELLO], Checkpoint(5), first=0, ended=False),
+        lambda: sessions.finish(old, Ending("done", 1.0), commits=0),
         lambda: sessions.check(old),
         lambda: sessions.claim(old),
     ):
@@ -110,10 +118,10 @@ def test_nothing_can_be_done_to_a_session_that_ended(store):
     owner = lease()
     assign(owner)
     sessions.claim(owner)
-    sessions.commit(owner, 1, [HELLO], Checkpoint(16_000), ended=True)
-    assert sessions.finish(owner, Ending("done", 1.0, "eos")) == 1
+    sessions.commit(owner, 1, [HELLO], Checkpoint(16_000), first=0, ended=True)
+    assert sessions.finish(owner, Ending("done", 1.0, "eos"), commits=1) == 1
     with pytest.raises(StaleLease):
-        sessions.commit(owner, 2, [HELLO], Checkpoint(16_000), ended=True)
+        sessions.commit(owner, 2, [HELLO], Checkpoint(16_000), first=1, ended=True)
     with pytest.raises(StaleLease):
         sessions.claim(owner)
 
@@ -125,9 +133,9 @@ def test_only_the_result_is_left_and_it_expires(redis_server):
     client.hset(names.session_key(owner.session), mapping={"epoch": 1, "state": "assigned"})
     client.sadd(names.SESSIONS_KEY, owner.session)
     sessions.claim(owner)
-    sessions.commit(owner, 1, [HELLO], Checkpoint(16_000, b"state"), ended=True)
+    sessions.commit(owner, 1, [HELLO], Checkpoint(16_000, b"state"), first=0, ended=True)
     assert client.hget(names.session_key(owner.session), "state") == "finishing"
-    sessions.finish(owner, Ending("done", 1.25, "eos"))
+    sessions.finish(owner, Ending("done", 1.25, "eos"), commits=1)
 
     left = [key for key in client.scan_iter("asr:*") if owner.session in key]
     assert left == [names.result_key(owner.session)]
@@ -155,9 +163,47 @@ def test_a_script_that_breaks_is_no_outage(redis_server):
         client.set(names.session_key(owner.session), "not a hash")
     for act in (
         lambda: sessions.claim(owner),
-        lambda: sessions.commit(owner, 1, [HELLO], Checkpoint(5), ended=False),
-        lambda: sessions.finish(owner, Ending("done", 1.0)),
+        lambda: sessions.commit(owner, 1, [HELLO], Checkpoint(5), first=0, ended=False),
+        lambda: sessions.finish(owner, Ending("done", 1.0), commits=0),
         lambda: sessions.check(owner),
     ):
         with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
             act()
+
+
+def test_commits_that_redis_has_lost_are_put_back_by_their_owner(redis_server):
+    """It comes back as it was two commits ago; the acknowledged audio is nowhere else."""
+    sessions, owner = RedisSessions.connect(redis_server.url), lease()
+    client = redis.Redis.from_url(redis_server.url)
+    key, segments = names.session_key(owner.session), names.segments_key(owner.session)
+    client.hset(key, mapping={"epoch": 1, "state": "assigned", "worker": owner.worker})
+    sessions.claim(owner)
+    sessions.commit(owner, 1, [HELLO], Checkpoint(10), first=0, ended=False)
+    before = client.dump(key), client.dump(segments)
+    sessions.commit(owner, 2, [HELLO], Checkpoint(20), first=1, ended=False)
+    sessions.commit(owner, 3, [HELLO], Checkpoint(30), first=2, ended=False)
+    for name, value in zip((key, segments), before, strict=True):
+        client.restore(name, 0, value, replace=True)
+
+    with pytest.raises(Behind) as behind:
+        sessions.finish(owner, Ending("done", 1.0), commits=3)
+    assert behind.value.segments == 1
+    with pytest.raises(Behind):
+        sessions.commit(owner, 4, [HELLO], Checkpoint(40), first=3, ended=False)
+    assert sessions.commit(owner, 4, [HELLO] * 3, Checkpoint(40), first=1, ended=False) == 4
+    assert sessions.finish(owner, Ending("done", 1.0), commits=4) == 4
+
+
+def test_an_epoch_that_redis_has_lost_is_waited_for(redis_server):
+    sessions, owner = RedisSessions.connect(redis_server.url), lease(epoch=2)
+    client = redis.Redis.from_url(redis_server.url)
+    key = names.session_key(owner.session)
+    client.hset(key, mapping={"epoch": 2, "state": "assigned", "worker": owner.worker})
+    sessions.claim(owner)
+    client.hset(key, mapping={"epoch": 1, "state": "streaming", "worker": "before", "claim": "x"})
+    with pytest.raises(StoreDown):
+        sessions.commit(owner, 1, [HELLO], Checkpoint(10), first=0, ended=False)
+    sessions.check(owner)
+    # The worker's next report (heartbeat.lua):
+    client.hset(key, mapping={"epoch": 2, "worker": owner.worker, "claim": ""})
+    assert sessions.commit(owner, 1, [HELLO], Checkpoint(10), first=0, ended=False) == 1

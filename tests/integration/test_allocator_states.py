@@ -48,7 +48,7 @@ class Body:
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
-        self.commits = 0
+        self.commits = self.segments = 0
 
 
 class Allocation(RuleBasedStateMachine):
@@ -139,7 +139,7 @@ class Allocation(RuleBasedStateMachine):
         except StaleLease:
             return
         body = Body(lease)
-        body.commits = claim.commits
+        body.commits, body.segments = claim.commits, claim.segments
         self.bodies[offer.worker].append(body)
 
     def body(self, n):
@@ -158,6 +158,7 @@ class Allocation(RuleBasedStateMachine):
                 body.commits + 1,
                 [Result("word", final=True)],
                 Checkpoint(),
+                first=body.segments,
                 ended=ended,
             )
         except StaleLease:
@@ -165,6 +166,7 @@ class Allocation(RuleBasedStateMachine):
         else:
             assert owns
             body.commits += 1
+            body.segments += 1
 
     @rule(n=pick)
     def finish(self, n):
@@ -173,7 +175,7 @@ class Allocation(RuleBasedStateMachine):
             return
         owns = self.owns(worker, body)
         try:
-            self.state[worker].finish(body.lease, Ending("done", 1.0, "eos"))
+            self.state[worker].finish(body.lease, Ending("done", 1.0, "eos"), commits=body.commits)
         except StaleLease:
             assert not owns
         else:

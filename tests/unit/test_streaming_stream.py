@@ -164,7 +164,7 @@ def test_a_queue_that_vanishes_with_its_session_is_no_crash():
 
     def ended_from_outside(stream: Stream) -> None:
         next(iter(stream))
-        store.finish(lease, Ending("failed", 0.0, code="cancelled"))
+        store.finish(lease, Ending("failed", 0.0, code="cancelled"), commits=0)
         raise QueueGone("the queue was deleted")
 
     with pytest.raises(NotOurs, match="from outside"):
@@ -209,6 +209,43 @@ def test_a_commit_whose_answer_was_lost_is_repeated_not_doubled():
     assert store.transcript(lease.session).split() == WHOLE
     assert [r.text for r in run.finals] == WHOLE
     assert [m.index for m in run.messages if m.kind is Kind.FINAL] == [0, 1, 2, 3]
+
+
+class Forgetful(MemorySessions):
+    """Redis that loses power after the third commit and comes back as it was after the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forgot = False
+
+    def commit(self, lease, serial, finals, checkpoint, **how):
+        total = super().commit(lease, serial, finals, checkpoint, **how)
+        if serial == 3 and not self.forgot:
+            self.forgot = True
+            self.forget(lease.session, finals=1, commits=1)
+        return total
+
+
+def test_the_owner_puts_back_what_redis_has_lost():
+    store, lease = Forgetful(), Lease(new_session_id(), "a", 1)
+    run = run_stream(every_third, chunks_of(PCM), sessions=store, lease=lease)
+    assert store.forgot
+    assert store.transcript(lease.session).split() == WHOLE
+    assert [m.index for m in run.messages if m.kind is Kind.FINAL] == [0, 1, 2, 3]
+
+
+def test_what_redis_lost_after_the_last_commit_is_put_back_before_the_end():
+    class AtTheEnd(MemorySessions):
+        def finish(self, lease, ending, *, commits):
+            if not hasattr(self, "forgot"):
+                self.forgot = True
+                self.forget(lease.session, finals=2, commits=2)
+            return super().finish(lease, ending, commits=commits)
+
+    store, lease = AtTheEnd(), Lease(new_session_id(), "a", 1)
+    run = run_stream(every_third, chunks_of(PCM), sessions=store, lease=lease)
+    assert store.transcript(lease.session).split() == WHOLE
+    assert run.messages[-1].segments == 4
 
 
 def test_nothing_is_acknowledged_while_redis_is_away():

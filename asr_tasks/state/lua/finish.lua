@@ -7,9 +7,15 @@
 -- KEYS[5] asr:sessions               set    the id leaves it
 -- ARGV[1] id  ARGV[2] epoch  ARGV[3] 'done' or 'failed'  ARGV[4] code  ARGV[5] message
 -- ARGV[6] duration, seconds  ARGV[7] reason (eos, idle, limit)  ARGV[8] expiry, seconds
--- Returns {1, segments} or {0, reason}. The same call again finds nothing: {0, 'gone'}.
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if not epoch then return {0, 'gone'} end
-if epoch ~= ARGV[2] then return {0, 'stale'} end
+-- ARGV[9] claim, ARGV[10] worker  of the owner  ARGV[11] serial of its last commit
+-- Returns {1, segments} or {0, reason}; {0, 'behind', segments}: commits were lost, and have to be
+-- put back first. The same call again finds nothing: {0, 'gone'}.
+-- #include owns.lua
 -- #include retire.lua
+local mine = owns(KEYS[1], ARGV[2], ARGV[9], ARGV[10])
+if mine[1] == 0 then return mine end
+local now = redis.call('HMGET', KEYS[1], 'commits', 'segments')
+if tonumber(now[1] or '0') < tonumber(ARGV[11]) then
+  return {0, 'behind', tonumber(now[2] or '0')}
+end
 return {1, retire(KEYS, ARGV[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8])}

@@ -6,6 +6,7 @@
 -- Returns {1} or {0, reason}.
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then return {0, 'gone'} end
+if tonumber(epoch) < tonumber(ARGV[1]) then return {0, 'lost'} end
 if epoch ~= ARGV[1] then return {0, 'stale'} end
 if ARGV[2] == '1' then
   redis.call('HSET', KEYS[1], 'trial', epoch)
