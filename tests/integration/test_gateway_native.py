@@ -356,8 +356,13 @@ async def test_no_worker_in_time(rabbitmq: Server, redis_server: Server) -> None
     ):
         assert (await client.until("state"))["state"] == "waiting"
         assert await client.rest() == 1013
+        known = {name: client.ready[name] for name in ("session", "token")}
+        async with gateway.stream(model=None, **known) as back:
+            assert await back.rest() == 1013
     assert client.last("error")["code"] == "no_worker"
     assert client.last("error")["retry"] is True
+    assert (client.ready["over"], back.ready["over"]) == (False, True)
+    assert back.last("error") == client.last("error") | {"retry": False}
     with redis.Redis.from_url(redis_server.url) as store:
         assert not store.keys("asr:session:*")
 
