@@ -230,7 +230,9 @@ def encode(event: Event) -> str:
             raw: dict[str, Any] = {"type": "state", "state": state}
             return json.dumps(raw if position is None else raw | {"position": position})
         case PartialResult(segment, result):
-            return json.dumps({"type": "partial", "segment": segment, **_span(result)})
+            return json.dumps(
+                {"type": "partial", "segment": segment, **_span(result), **_data(result)}
+            )
         case FinalResult(segment, result):
             raw = {
                 "type": "final",
@@ -239,7 +241,7 @@ def encode(event: Event) -> str:
                 "words": [asdict(word) for word in result.words],
                 "confidence": result.confidence,
             }
-            return json.dumps(raw | ({"data": dict(result.data)} if result.data else {}))
+            return json.dumps(raw | _data(result))
         case Notice(code, message):
             return json.dumps({"type": "warning", "code": code, "message": message})
         case Alive():
@@ -262,6 +264,10 @@ def _error(event: Failed, *, retry: bool) -> str:
 
 def _span(result: Result) -> dict[str, Any]:
     return {"start": round(result.start, 3), "end": round(result.end, 3), "text": result.text}
+
+
+def _data(result: Result) -> dict[str, Any]:
+    return {"data": dict(result.data)} if result.data else {}
 
 
 def _control(text: str) -> dict[str, Any]:
