@@ -54,7 +54,7 @@ async def _serve(settings: GatewaySettings) -> None:
         bus=AmqpBus(
             settings.broker_url,
             name,
-            heartbeat=settings.heartbeat,
+            heartbeat=settings.gateway_heartbeat,
             publish_seconds=settings.broker_seconds,
         ),
         store=SessionsStore.connect(settings.redis_url, name, settings.result_expires),
