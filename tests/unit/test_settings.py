@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 import celeryconfig
@@ -40,3 +45,40 @@ def test_a_task_s_result_stays_as_long_as_the_session_s() -> None:
 def test_a_worker_of_an_unknown_model_says_which_there_are() -> None:
     with pytest.raises(UnknownModel, match="there are: english"):
         entry_of(WorkerSettings(model="martian"))
+
+
+STARTS = {
+    "gateway": ["-m", "gateway"],
+    "server": ["-m", "allocator", "server"],
+    "monitor": ["-m", "allocator", "monitor"],
+    "worker": ["-m", "asr_tasks.worker"],
+    "up": ["-c", "from asr_cli.main import main; main()", "up", "--port", "0"],
+}
+
+
+def refused(name: str, **environment: str) -> list[str]:
+    """What it says when it does not start."""
+    ended = subprocess.run(
+        [sys.executable, *STARTS[name]],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2, ended.stderr
+    return [line for line in ended.stderr.splitlines() if "[info" not in line]
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_bad_settings_are_said_in_a_line_each(name: str) -> None:
+    first, second = refused(name, ASR_LOG_JSON="perhaps", ASR_RESULT_EXPIRES="0")
+    assert first.startswith("ASR_LOG_JSON=perhaps: input should be a valid boolean")
+    assert second == "ASR_RESULT_EXPIRES=0: input should be greater than or equal to 1"
+
+
+@pytest.mark.parametrize("name", ["gateway", "server", "worker"])
+def test_a_bad_catalogue_is_said_in_a_line(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "catalogue.toml"
+    file.write_text("[models.a]\nmodel = 'm.nemo'\nslotz = 3\n", "utf-8")
+    assert refused(name, ASR_CATALOGUE=str(file)) == [f"{file}: models.a: unknown key 'slotz'"]
