@@ -52,7 +52,6 @@ worker_send_task_events = True
 task_send_sent_event = True
 task_track_started = True
 result_extended = True  # name, arguments and worker beside the result
-result_expires = 3600
 task_store_errors_even_if_ignored = True
 
 # --- JSON and nothing else: a pickle from the broker would be code from the broker ------------
@@ -66,11 +65,12 @@ enable_utc = True
 
 
 def servers(settings: Settings) -> dict[str, Any]:
-    """The settings that depend on where the servers are."""
+    """The settings that the environment decides."""
     return {
         # kombu's in-memory broker is one per process whatever its name, and warns without one.
         "broker_url": "memory://localhost/" if settings.embedded else settings.broker_url,
         "result_backend": settings.redis_url,
+        "result_expires": settings.result_expires,  # with the session's own result
         # kombu's in-memory broker polls, once a second unless told otherwise.
         "broker_transport_options": {"polling_interval": 0.005} if settings.embedded else {},
         "redis_socket_timeout": 5.0,

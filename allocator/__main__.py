@@ -8,8 +8,6 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 
-from pydantic import ValidationError
-
 from allocator.dispatcher import CeleryDispatcher, producer_app
 from allocator.health import HealthServer
 from allocator.models import CatalogueModels
@@ -19,6 +17,7 @@ from allocator.settings import AllocatorSettings, MonitorSettings, ServerSetting
 from allocator.store import Store
 from asr_tasks import log
 from asr_tasks.catalogue import Catalogue
+from asr_tasks.configuration import explained
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,12 +27,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--print-settings", action="store_true", help="print them and exit")
     given = parser.parse_args(arguments)
     kind: type[AllocatorSettings] = ServerSettings if given.part == "server" else MonitorSettings
-    try:
-        settings = kind.load()
-    except ValidationError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
-    if given.print_settings:
+    with explained():
+        return _run(kind, print_settings=given.print_settings)
+
+
+def _run(kind: type[AllocatorSettings], *, print_settings: bool) -> int:
+    settings = kind.load()
+    if print_settings:
         for name, value in settings.printable().items():
             print(f"{name}={value}")  # noqa: T201
         return 0

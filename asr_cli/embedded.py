@@ -206,6 +206,6 @@ def _bus(settings: GatewaySettings) -> SessionBus:
     return AmqpBus(
         settings.broker_url,
         settings.gateway_name,
-        heartbeat=settings.heartbeat,
+        heartbeat=settings.gateway_heartbeat,
         publish_seconds=settings.broker_seconds,
     )

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from asr_tasks.configuration import explained
 from asr_tasks.contracts.errors import AsrError
 
 COMMANDS = {
@@ -60,7 +61,8 @@ def cli() -> None:
 def main() -> None:
     """Entry point: errors of the service become one line and exit status 1."""
     try:
-        cli.main(standalone_mode=False)
+        with explained():
+            cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
+from asr_tasks.configuration import ConfigurationError
 from asr_tasks.contracts.errors import ModelUnavailable, UnknownModel
 
 PACKAGED: Final = Path(__file__).with_name("catalogue.toml")
@@ -24,7 +25,7 @@ MODELLESS: Final = ("echo", "none")
 DECODINGS: Final = ("ctc", "rnnt")
 
 
-class CatalogueError(ValueError):
+class CatalogueError(ConfigurationError):
     """The catalogue file says something that cannot be; the message names file and entry."""
 
 

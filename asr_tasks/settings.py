@@ -12,8 +12,14 @@ import os
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from asr_tasks.configuration import ConfigurationError
+
+
+class SettingsError(ConfigurationError):
+    """Values that cannot be; each line names a variable."""
 
 
 class Settings(BaseSettings):
@@ -41,11 +47,14 @@ class Settings(BaseSettings):
         """From the environment; ``overrides`` (command-line options) win.
 
         Raises:
-            pydantic.ValidationError: a value does not parse; names every bad one.
+            SettingsError: a value cannot be; names every bad one.
         """
         given = {name: value for name, value in overrides.items() if value is not None}
         secrets: Any = {"_secrets_dir": os.environ.get("ASR_SECRETS_DIR") or None}
-        return cls(**secrets, **given)
+        try:
+            return cls(**secrets, **given)
+        except ValidationError as error:
+            raise SettingsError("\n".join(_problem(found) for found in error.errors())) from None
 
     @property
     def embedded(self) -> bool:
@@ -57,6 +66,13 @@ class Settings(BaseSettings):
         return {
             f"ASR_{name.upper()}": masked(str(value)) for name, value in self.model_dump().items()
         }
+
+
+def _problem(found: Any) -> str:
+    """One line: which variable, what it says, what is wrong with that."""
+    name = "_".join(str(part) for part in found["loc"]).upper()
+    message = found["msg"][:1].lower() + found["msg"][1:]
+    return f"ASR_{name}={masked(str(found['input']))}: {message}"
 
 
 def masked(url: str) -> str:

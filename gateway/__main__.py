@@ -9,6 +9,7 @@ import sys
 
 from asr_tasks import log
 from asr_tasks.catalogue import Catalogue
+from asr_tasks.configuration import explained
 from gateway.allocation_grpc import GrpcAllocator
 from gateway.app import start
 from gateway.bus_amqp import AmqpBus
@@ -26,6 +27,11 @@ def main() -> int:
         "--print-settings", action="store_true", help="print every setting and stop"
     )
     arguments = parser.parse_args()
+    with explained():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     settings = GatewaySettings.load(host=arguments.host, port=arguments.port)
     if arguments.print_settings:
         for name, value in settings.printable().items():
@@ -48,18 +54,18 @@ async def _serve(settings: GatewaySettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    name = settings.gateway_name
+    name, models = settings.gateway_name, Catalogue.load(settings.catalogue)
     gateway = await start(
         settings,
         bus=AmqpBus(
             settings.broker_url,
             name,
-            heartbeat=settings.heartbeat,
+            heartbeat=settings.gateway_heartbeat,
             publish_seconds=settings.broker_seconds,
         ),
         store=SessionsStore.connect(settings.redis_url, name, settings.result_expires),
         allocator=GrpcAllocator(settings.allocator_address),
-        models=Catalogue.load(settings.catalogue),
+        models=models,
     )
     await leave.wait()
     waits = [asyncio.create_task(gateway.drain()), asyncio.create_task(hurry.wait())]

@@ -53,7 +53,13 @@ class SessionBus(Protocol):
         ...
 
     def ready(self) -> bool:
-        """Whether the broker is connected; an alarm that holds publishers back does not show."""
+        """Whether the broker is connected; of an alarm see :meth:`unblocked`."""
+        ...
+
+    async def unblocked(self, seconds: float) -> bool:
+        """Whether within ``seconds`` no alarm of the broker holds publishers back; a broker says
+        so only to those who have published since it began.
+        """
         ...
 
     async def close(self) -> None:

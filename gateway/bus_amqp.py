@@ -57,7 +57,6 @@ class AmqpBus:
         return self._publishing.connected() and self._consuming.connected()
 
     async def unblocked(self, seconds: float) -> bool:
-        """Whether no alarm holds publishers back."""
         return await self._publishing.unblocked(seconds)
 
     async def declare(self, session: str) -> None:

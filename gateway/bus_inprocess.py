@@ -35,6 +35,9 @@ class InProcessBus:
     def ready(self) -> bool:
         return not self._closed
 
+    async def unblocked(self, seconds: float) -> bool:
+        return True
+
     async def declare(self, session: str) -> None:
         self._broker.declare(names.task_queue(session), queues.TASK_ARGUMENTS)
         self._broker.declare(names.result_queue(session), queues.RESULT_ARGUMENTS)

@@ -14,6 +14,7 @@ from gateway.registry import Registry
 from gateway.services import Services
 
 _CHECK_SECONDS: Final = 1.5
+_BLOCKED_SECONDS: Final = 0.2
 _FRESH_SECONDS: Final = 1.0
 """An answer is used again for so long: many who ask must not become load."""
 
@@ -35,14 +36,22 @@ class Health:
         app.router.add_get("/metrics", self._metrics)
 
     async def missing(self) -> list[str]:
-        """The names of the dependencies that do not answer."""
+        """The names of the dependencies that do not answer, and what else keeps audio back."""
         loop = asyncio.get_running_loop()
         async with self._lock:
             if loop.time() - self._asked > _FRESH_SECONDS:
-                names = ("broker", "redis", "allocator")
-                checks = (self._broker(), self._redis(), self._services.allocator.ready())
-                answers = await asyncio.gather(*(_answers(check) for check in checks))
-                self._missing = [n for n, ok in zip(names, answers, strict=True) if not ok]
+                bus = self._services.bus
+                checks = {
+                    "broker": self._broker(),
+                    "broker: blocked": bus.unblocked(_BLOCKED_SECONDS),
+                    "redis": self._redis(),
+                    "allocator": self._services.allocator.ready(),
+                }
+                answers = await asyncio.gather(*(_answers(check) for check in checks.values()))
+                missing = [name for name, ok in zip(checks, answers, strict=True) if not ok]
+                if "broker" in missing:  # then the alarm cannot be known
+                    missing = [name for name in missing if name != "broker: blocked"]
+                self._missing = missing
                 self._asked = loop.time()
         return self._missing
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from asr_tasks import log
+from asr_tasks.contracts.errors import SessionSuperseded
 from gateway.events import Done, Event, Failed, FinalResult, PartialResult
 from gateway.metrics import Metrics
 
@@ -61,6 +62,10 @@ class Meter:
                     seconds=event.duration,
                     reason=event.reason,
                 )
+            case Failed(SessionSuperseded.code):
+                # Its client is back on a newer connection: the session goes on there.
+                metrics.ended.labels(event.code).inc()
+                self._log.info("session taken over")
             case Failed():
                 metrics.ended.labels(event.code).inc()
                 metrics.errors.labels(event.code).inc()

@@ -186,7 +186,7 @@ class Registry:
         for session in self._tasks:
             if session.resumable or not session.connected:
                 session.hand_over()
-        await self._wait(settings.drain_seconds)
+        await self._wait(settings.gateway_drain_seconds)
 
     async def close(self) -> None:
         """Stop everything; sessions stay in Redis and in the broker for other gateways."""

@@ -67,11 +67,11 @@ class GatewaySettings(Settings):
         0.25, gt=0, description="The same for sessions that miss something or are ending."
     )
     accept_seconds: float = Field(0.2, gt=0, description="Between `accepted` messages.")
-    drain_seconds: float = Field(
+    gateway_drain_seconds: float = Field(
         25.0, ge=0, description="After SIGTERM, longest wait for clients that cannot resume."
     )
     going_away_ms: int = Field(500, ge=0, description="After SIGTERM, when clients come back.")
     kaldi_silence_seconds: float = Field(
         10.0, gt=0, description="kaldi protocol: nothing recognised for so long ends with status 1."
     )
-    heartbeat: int = Field(10, ge=1, description="AMQP heartbeat.")
+    gateway_heartbeat: int = Field(10, ge=1, description="AMQP heartbeat of its connections.")

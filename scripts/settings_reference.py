@@ -46,8 +46,7 @@ variable itself is set.
 """
 SHARED = """## One name, two processes
 
-These mean something to two kinds of process. Set them for each process, not for the whole machine,
-where the defaults differ.
+These mean something to two kinds of process, the same to both, with the same default.
 """
 LIMITS = """## Limits of a stream that are no settings
 

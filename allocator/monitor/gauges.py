@@ -24,11 +24,16 @@ async def show(
             slots[model, "used"] += count
             slots[model, "free"] += max(0, int(record["slots"]) - count)
     waiting = Counter(s.model for s in sessions if s.state == "waiting")
-    for gauge in (metrics.WORKERS, metrics.SLOTS, metrics.WAITING):
-        gauge.clear()
+    clear()
     for (model, state), number in states.items():
         metrics.WORKERS.labels(model, state).set(number)
     for (model, state), number in slots.items():
         metrics.SLOTS.labels(model, state).set(number)
     for model, number in waiting.items():
         metrics.WAITING.labels(model).set(number)
+
+
+def clear() -> None:
+    """Show nothing: only the leader sees, and two monitors' sums would count everything twice."""
+    for gauge in (metrics.WORKERS, metrics.SLOTS, metrics.WAITING):
+        gauge.clear()

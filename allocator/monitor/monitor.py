@@ -11,11 +11,10 @@ from typing import Any
 from allocator import metrics
 from allocator.dispatcher import Dispatcher
 from allocator.leader import Elector
-from allocator.monitor import suspects
+from allocator.monitor import gauges, suspects
 from allocator.monitor.beats import Beats
 from allocator.monitor.channel import listen
 from allocator.monitor.claims import Claims
-from allocator.monitor.gauges import show
 from allocator.monitor.orphans import Orphans
 from allocator.monitor.waiting import WaitingSessions
 from allocator.moves import Moves
@@ -72,6 +71,7 @@ class Monitor:
                 group.create_task(self._look_always(), name="monitor-look")
         finally:
             metrics.LEADER.set(0)
+            gauges.clear()
             self._run = None
 
     async def close(self) -> None:
@@ -93,6 +93,7 @@ class Monitor:
         stages = self._current()
         metrics.LEADER.set(0 if stages is None else 1)
         if stages is None:
+            gauges.clear()
             return
         workers = await self._store.workers()
         await stages.beats.look(workers, time.monotonic(), stages.office)
@@ -103,7 +104,7 @@ class Monitor:
         await stages.claims.look(sessions, now, stages.office)
         await stages.orphans.look(sessions, now, stages.office)
         await stages.waiting.look(sessions, now, stages.office)
-        await show(self._store, workers, sessions)
+        await gauges.show(self._store, workers, sessions)
 
     def _current(self) -> _Stages | None:
         office = self._elector.office

@@ -25,6 +25,7 @@ from asr_cli.client.events import (
 from asr_cli.client.events import Final as FinalEvent
 from asr_cli.client.link import Broken, Link, connected
 from asr_cli.client.unsent import Unsent
+from asr_tasks.contracts.audio import SAMPLE_RATE
 from asr_tasks.contracts.errors import AsrError, BackendDown, SessionEnded
 
 SLICE: Final = 32 * 1024
@@ -32,6 +33,10 @@ SLICE: Final = 32 * 1024
 KEPT_BYTES: Final = 16 * 1024 * 1024
 """Audio kept until it is accepted: more than eight minutes."""
 GIVE_UP_SECONDS: Final = 120.0
+SAMPLE_BYTES: Final = 2
+BYTES_PER_SECOND: Final = SAMPLE_BYTES * SAMPLE_RATE
+ROUNDED: Final = 0.001
+"""A stored duration is rounded to this: less than so much audio is never said to be missing."""
 FIRST_DELAY, LONGEST_DELAY, STABLE_SECONDS = 0.25, 5.0, 5.0
 EVENTS: Final = 1000
 """Events that may wait for the reader. Beyond, those that a later one replaces are dropped; finals
@@ -50,7 +55,9 @@ class StreamingClient:
         session, token: of a session that another program began, to go on with it: :meth:`opened`
             says from which byte of its audio on.
         last_segment: then, the last final that is not needed again.
-        give_up: seconds without a connection after which the service counts as down.
+        give_up: seconds after which the service counts as down, from the last connection that
+            held (``STABLE_SECONDS``) or brought the session forward: audio accepted, a final. So
+            connections that are greeted and break, again and again, end it as no answer does.
         session_factory: makes the HTTP session.
     """
 
@@ -81,6 +88,10 @@ class StreamingClient:
         self._next_segment = last_segment + 1
         self._connected_at = 0.0
         """When the present connection was greeted; 0: it was not."""
+        self._good_at = 0.0
+        """When a connection last held, or brought the session forward."""
+        self._ended_while_away = False
+        """The caller was told that audio it gave was not taken."""
         self._greeted = asyncio.Event()
         """The first greeting came, or none will."""
         self._runner: asyncio.Task[None] | None = None
@@ -155,7 +166,7 @@ class StreamingClient:
             self._greeted.set()
 
     async def _until_done(self, http: aiohttp.ClientSession) -> None:
-        attempt, delay, lost_at = 0, FIRST_DELAY, time.monotonic()
+        attempt, delay, self._good_at = 0, FIRST_DELAY, time.monotonic()
         while True:
             self._connected_at = 0.0
             try:
@@ -163,11 +174,10 @@ class StreamingClient:
                 return
             except (Broken, aiohttp.ClientError, OSError, TimeoutError) as error:
                 now = time.monotonic()
-                if self._connected_at:
-                    lost_at = now
-                    if now - self._connected_at > STABLE_SECONDS:
-                        attempt, delay = 0, FIRST_DELAY
-                if now - lost_at > self._give_up:
+                if self._connected_at and now - self._connected_at > STABLE_SECONDS:
+                    self._good_at = now
+                    attempt, delay = 0, FIRST_DELAY
+                if now - self._good_at > self._give_up:
                     raise _given_up(error) from error
                 given = error.delay if isinstance(error, Broken) else None
                 wait = given if given is not None else delay * random.uniform(0.5, 1.0)
@@ -181,13 +191,19 @@ class StreamingClient:
         url = self._urls[self._turn % len(self._urls)]
         async with connected(http, url, self._parameters()) as (link, ready):
             await self._greet(ready)
+            ended, over = bool(ready.get("ended")), bool(ready.get("over"))
             sender = None
-            if ready.get("ended"):
-                await self._note_ended()
-            else:
+            if not ended:
                 sender = asyncio.create_task(self._send_all(link, int(ready["resume_from"])))
+            elif not over:
+                # The end of stream lies exactly there; of a session that is over `done` says it.
+                await self._note_taken(int(ready["resume_from"]))
             try:
-                await self._receive_all(link)
+                await self._receive_all(link, ended=ended)
+            except Broken as broken:
+                if over and broken.cause is not None:
+                    raise broken.cause from broken  # the outcome: the same however often we ask
+                raise
             finally:
                 if sender is not None:
                     sender.cancel()
@@ -214,16 +230,19 @@ class StreamingClient:
         self._connected_at = time.monotonic()
         if not self._greeted.is_set():
             self._unsent.begin(resume_from)
-        elif resume_from < self._unsent.start:
+        elif resume_from < self._unsent.start and not raw.get("ended"):
             raise SessionEnded("The service asks for audio that was accepted and forgotten.")
         await self._unsent.accept(resume_from)
         self._greeted.set()
         await self._tell(Ready(self.session, self.token, raw["model"], resumed, resume_from))
 
-    async def _note_ended(self) -> None:
-        """The end of stream is in already: ours, or the service's after we were away too long."""
-        if self._unsent.end > self._unsent.start:
-            reached = f"audio after {self._unsent.start / 32_000:.1f} s was not taken"
+    async def _note_taken(self, taken: int) -> None:
+        """The stream ended at this byte, by our word or by the service's, after we were away too
+        long: tell the caller once if it gave more. Half a sample is not audio.
+        """
+        if self._unsent.end // SAMPLE_BYTES > taken // SAMPLE_BYTES and not self._ended_while_away:
+            self._ended_while_away = True
+            reached = f"audio after {taken / BYTES_PER_SECOND:.1f} s was not taken"
             await self._tell(Warned("ended_while_away", f"The session had ended: {reached}."))
 
     async def _send_all(self, link: Link, offset: int) -> None:
@@ -232,15 +251,20 @@ class StreamingClient:
             offset += len(data)
         await link.send('{"type":"end"}')
 
-    async def _receive_all(self, link: Link) -> None:
+    async def _receive_all(self, link: Link, *, ended: bool) -> None:
         while True:
             event = parse(await link.read())
             if isinstance(event, Accepted):
+                if event.bytes > self._unsent.start:
+                    self._good_at = time.monotonic()
                 await self._unsent.accept(event.bytes)
             if isinstance(event, FinalEvent | Partial) and event.segment < self._next_segment:
                 continue
             if isinstance(event, FinalEvent):
+                self._good_at = time.monotonic()
                 self._next_segment = event.segment + 1
+            if isinstance(event, Done) and ended:
+                await self._note_taken(round((event.duration + ROUNDED) * BYTES_PER_SECOND))
             if event is not None:
                 await self._tell(event)
             if isinstance(event, Done):
@@ -255,7 +279,7 @@ class StreamingClient:
 def _given_up(error: Exception) -> AsrError:
     """What the caller is told: the service's own refusal, if it made one."""
     cause = error.cause if isinstance(error, Broken) else None
-    return cause or BackendDown(f"No gateway answers: {_reason(error)}.")
+    return cause or BackendDown(f"No gateway serves the session: {_reason(error)}.")
 
 
 def _reason(error: Exception) -> str:

@@ -83,7 +83,7 @@ class WorkerManagerServiceServicer:
         """Give a session a worker, or a place in the queue for one. Idempotent: a session that has a
         worker keeps it and the answer says so.
         Errors (status; the code is in the trailing metadata `asr-code`): unknown_model,
-        model_unavailable, bad_parameter, session_ended, backend_down.
+        model_unavailable, bad_parameter, bad_session_id, session_ended, backend_down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

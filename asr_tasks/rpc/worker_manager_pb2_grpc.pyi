@@ -39,7 +39,7 @@ class WorkerManagerServiceStub:
     """Give a session a worker, or a place in the queue for one. Idempotent: a session that has a
     worker keeps it and the answer says so.
     Errors (status; the code is in the trailing metadata `asr-code`): unknown_model,
-    model_unavailable, bad_parameter, session_ended, backend_down.
+    model_unavailable, bad_parameter, bad_session_id, session_ended, backend_down.
     """
     SendHeartbeat: _grpc.UnaryUnaryMultiCallable[_worker_manager_pb2.SendHeartbeatRequest, _worker_manager_pb2.SendHeartbeatResponse]
     """A sign of life from a worker that holds no stream. Attach is the better way."""
@@ -65,7 +65,7 @@ class WorkerManagerServiceAsyncStub(WorkerManagerServiceStub):
     """Give a session a worker, or a place in the queue for one. Idempotent: a session that has a
     worker keeps it and the answer says so.
     Errors (status; the code is in the trailing metadata `asr-code`): unknown_model,
-    model_unavailable, bad_parameter, session_ended, backend_down.
+    model_unavailable, bad_parameter, bad_session_id, session_ended, backend_down.
     """
     SendHeartbeat: _aio.UnaryUnaryMultiCallable[_worker_manager_pb2.SendHeartbeatRequest, _worker_manager_pb2.SendHeartbeatResponse]  # type: ignore[assignment]
     """A sign of life from a worker that holds no stream. Attach is the better way."""
@@ -94,7 +94,7 @@ class WorkerManagerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Give a session a worker, or a place in the queue for one. Idempotent: a session that has a
         worker keeps it and the answer says so.
         Errors (status; the code is in the trailing metadata `asr-code`): unknown_model,
-        model_unavailable, bad_parameter, session_ended, backend_down.
+        model_unavailable, bad_parameter, bad_session_id, session_ended, backend_down.
         """
 
     @_abc_1.abstractmethod

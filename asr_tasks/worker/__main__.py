@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+from asr_tasks.configuration import explained
 from asr_tasks.contracts.errors import AsrError
 from asr_tasks.contracts.names import direct_queue, node_name
 from asr_tasks.worker.bootstep import SPARE_THREADS
@@ -35,8 +36,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m asr_tasks.worker", description=__doc__)
     parser.add_argument("--print-settings", action="store_true", help="print them and exit")
     options, more = parser.parse_known_args()
+    with explained():
+        _run(more, print_settings=options.print_settings)
+
+
+def _run(more: list[str], *, print_settings: bool) -> None:
     settings = WorkerSettings.load()
-    if options.print_settings:
+    if print_settings:
         for name, value in settings.printable().items():
             sys.stdout.write(f"{name}={value}\n")
         return

@@ -35,7 +35,7 @@ def entry_of(settings: WorkerSettings) -> Entry:
     Raises:
         UnknownModel: it is not in the catalogue.
     """
-    entry = Catalogue.load(settings.catalogue)[settings.model]
+    entry = Catalogue.load(settings.catalogue).get(settings.model)
     return replace(entry, slots=settings.slots) if settings.slots else entry
 
 

@@ -19,7 +19,7 @@ class WorkerSettings(Settings):
     model: str = Field("english", description="The catalogue's name of the model it runs.")
     slots: int = Field(0, ge=0, description="Streams at a time; 0: what the catalogue says.")
     worker_http: str = Field(
-        "0.0.0.0:8081",
+        "0.0.0.0:8083",
         pattern=r"^(.+:\d+)?$",
         description="host:port of /healthz, /readyz, /metrics; port 0: any; empty: none.",
     )

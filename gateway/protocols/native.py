@@ -92,12 +92,15 @@ class _Client:
             case Done():
                 await self._connection.close(1000, last=encode(event))
             case Failed():
-                code = status_of(event.code).websocket
-                await self._connection.close(code, event.code, last=encode(event))
+                await self._fail(event, retry=status_of(event.code).websocket in _RETRY)
             case Moved():
                 await self._connection.close(_SERVICE_RESTART, "going away")
             case _:
                 await self._connection.send(encode(event))
+
+    async def _fail(self, event: Failed, *, retry: bool) -> None:
+        code = status_of(event.code).websocket
+        await self._connection.close(code, event.code, last=_error(event, retry=retry))
 
     async def _open(self, query: Mapping[str, str]) -> Opened | None:
         """Open or resume, and say so; None if the session has ended and all is told."""
@@ -127,6 +130,7 @@ class _Client:
                         "model": session.model,
                         "resumed": resumed,
                         "ended": opened.ended,
+                        "over": False,
                         "window": self._window(session),
                     }
                 )
@@ -158,16 +162,17 @@ class _Client:
             "model": outcome.model,
             "resumed": True,
             "ended": True,
+            "over": True,
             "window": self._window(None),
         }
-        last: Event = Failed(outcome.code, outcome.message)
-        if outcome.state == "done":
-            last = Done(len(outcome.segments), outcome.duration, outcome.reason)
         try:
             await self._connection.send(json.dumps(ready))
             for segment in outcome.segments[next_segment:]:
                 await self.tell(FinalResult(segment.index, segment.result))
-            await self.tell(last)
+            if outcome.state == "done":
+                await self.tell(Done(len(outcome.segments), outcome.duration, outcome.reason))
+            else:  # what is stored stays as it is, however often it is asked for
+                await self._fail(Failed(outcome.code, outcome.message), retry=False)
         except ClientGone:
             _log.debug("the client of an ended session went", session=session)
 
@@ -225,7 +230,9 @@ def encode(event: Event) -> str:
             raw: dict[str, Any] = {"type": "state", "state": state}
             return json.dumps(raw if position is None else raw | {"position": position})
         case PartialResult(segment, result):
-            return json.dumps({"type": "partial", "segment": segment, **_span(result)})
+            return json.dumps(
+                {"type": "partial", "segment": segment, **_span(result), **_data(result)}
+            )
         case FinalResult(segment, result):
             raw = {
                 "type": "final",
@@ -234,7 +241,7 @@ def encode(event: Event) -> str:
                 "words": [asdict(word) for word in result.words],
                 "confidence": result.confidence,
             }
-            return json.dumps(raw | ({"data": dict(result.data)} if result.data else {}))
+            return json.dumps(raw | _data(result))
         case Notice(code, message):
             return json.dumps({"type": "warning", "code": code, "message": message})
         case Alive():
@@ -243,21 +250,24 @@ def encode(event: Event) -> str:
             return json.dumps({"type": "going_away", "reconnect_ms": reconnect_ms})
         case Done():
             return json.dumps({"type": "done", **asdict(event)})
-        case Failed(code, message):
-            return json.dumps(
-                {
-                    "type": "error",
-                    "code": code,
-                    "message": message,
-                    "retry": status_of(code).websocket in _RETRY,
-                }
-            )
+        case Failed(code):
+            return _error(event, retry=status_of(code).websocket in _RETRY)
         case Moved():
             raise ValueError("a move is told by its close code")
 
 
+def _error(event: Failed, *, retry: bool) -> str:
+    return json.dumps(
+        {"type": "error", "code": event.code, "message": event.message, "retry": retry}
+    )
+
+
 def _span(result: Result) -> dict[str, Any]:
     return {"start": round(result.start, 3), "end": round(result.end, 3), "text": result.text}
+
+
+def _data(result: Result) -> dict[str, Any]:
+    return {"data": dict(result.data)} if result.data else {}
 
 
 def _control(text: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import redis
 from asr_tasks.contracts import names
 from asr_tasks.state.sessions import RedisSessions
 from gateway.bus_amqp import AmqpBus
+from tests.faults.tools import rabbitmqctl
 from tests.servers.choose import Server
 from tests.support.amqp_queues import AmqpQueues, queue_exists
 from tests.support.audio import encoded, noise, wav
@@ -356,8 +357,13 @@ async def test_no_worker_in_time(rabbitmq: Server, redis_server: Server) -> None
     ):
         assert (await client.until("state"))["state"] == "waiting"
         assert await client.rest() == 1013
+        known = {name: client.ready[name] for name in ("session", "token")}
+        async with gateway.stream(model=None, **known) as back:
+            assert await back.rest() == 1013
     assert client.last("error")["code"] == "no_worker"
     assert client.last("error")["retry"] is True
+    assert (client.ready["over"], back.ready["over"]) == (False, True)
+    assert back.last("error") == client.last("error") | {"retry": False}
     with redis.Redis.from_url(redis_server.url) as store:
         assert not store.keys("asr:session:*")
 
@@ -480,3 +486,35 @@ async def test_a_session_shows_signs_of_life_while_nobody_speaks(
             await client.until("alive", within=2.0)
         await client.say(type="end")
         assert await client.rest() == 1000
+
+
+async def test_a_memory_alarm_shows_in_readiness_and_not_in_liveness(
+    gateway: Stack, rabbitmq: Server
+) -> None:
+    ctl = rabbitmqctl(rabbitmq)
+
+    async def missing() -> list[str]:
+        async with gateway.http.get(f"{gateway.url}/readyz") as answer:
+            found: list[str] = (await answer.json())["missing"]
+            return found
+
+    async def blocked() -> bool:
+        return await missing() == ["broker: blocked"]
+
+    async def well() -> bool:
+        return not await missing()
+
+    await eventually_async(well)
+    async with gateway.stream() as client:
+        await ctl("set_vm_memory_high_watermark", "0.0001")
+        try:
+            await client.send(noise(1))  # who publishes nothing is told of no alarm
+            await eventually_async(blocked, within=10.0)
+            async with gateway.http.get(f"{gateway.url}/healthz") as answer:
+                assert answer.status == 200
+        finally:
+            await ctl("set_vm_memory_high_watermark", "0.6")
+        await eventually_async(well, within=10.0)
+        await client.say(type="end")
+        assert await client.rest() == 1000
+    assert client.finals == transcript(noise(1))

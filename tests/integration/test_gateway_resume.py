@@ -169,6 +169,7 @@ async def test_what_was_missed_comes_after_the_end(first: Stack, second: Stack) 
         async with again(client, second) as back:
             assert await back.rest() == 1000
         assert back.ready["ended"]
+        assert back.ready["over"]
         assert client.finals + back.finals == transcript(pcm)
         assert back.last("done")["reason"] == "eos"
     async with second.stream(model=None, session=client.ready["session"], token="wrong") as thief:
@@ -186,6 +187,8 @@ async def test_an_ended_session_can_be_resumed_for_its_results(first: Stack, sec
     async with again(client, second) as back:
         assert await back.rest() == 1000
     assert back.ready["ended"]
+    assert not back.ready["over"]
+    assert back.ready["resume_from"] == len(pcm)
     assert client.finals + back.finals == transcript(pcm)
 
 

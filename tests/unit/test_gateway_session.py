@@ -141,6 +141,18 @@ async def test_a_session_is_superseded_once(call: Call) -> None:
     assert call.ended() == {"superseded": 1}
 
 
+async def test_a_client_that_comes_back_is_no_error(
+    call: Call, capfd: pytest.CaptureFixture[str]
+) -> None:
+    call.session.supersede()
+    await call.over()
+    logged = "".join(capfd.readouterr())
+    assert "session taken over" in logged
+    assert "session failed" not in logged
+    errors = call.services.metrics.registry.get_sample_value
+    assert not errors("asr_gateway_errors_total", {"code": "superseded"})
+
+
 class Socket:
     """The part of aiohttp's WebSocket that a connection sends with, as slow as the test wants."""
 
