@@ -7,6 +7,7 @@ import uuid
 
 from pydantic import Field
 
+from asr_tasks.contracts.lease import ON_TRIAL
 from asr_tasks.settings import Settings
 
 
@@ -22,7 +23,10 @@ class AllocatorSettings(Settings):
         default_factory=_own_name, description="Name of this process among its replicas."
     )
     max_attempts: int = Field(
-        3, ge=1, description="Assignments of a session without a commit before it is given up."
+        4,
+        ge=ON_TRIAL,
+        description="Tries of a session without a commit before it is given up; from the third on "
+        "only those count in which its worker died at work on it.",
     )
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from asr_cli import allocators
+from asr_tasks.contracts.errors import BackendDown
 from asr_tasks.rpc import worker_manager_pb2 as pb
 
 LOOK_SECONDS: Final = 0.25
@@ -49,7 +50,13 @@ def drain(worker: str, allocator: str | None, wait: bool, timeout: float, machin
     left, deadline = answer.sessions, time.monotonic() + timeout
     _tell(console, worker, left, machine=machine)
     while wait:
-        now = _sessions_of(allocator, worker)
+        try:
+            now = _sessions_of(allocator, worker)
+        except BackendDown:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(LOOK_SECONDS)  # an allocator restarts; the worker goes on
+            continue
         if now != left:
             _tell(console, worker, now or 0, machine=machine)
         if not now:
@@ -82,12 +89,13 @@ def cancel(session: str, allocator: str | None) -> None:
 
 
 def _sessions_of(allocator: str | None, worker: str) -> int | None:
-    """How many it has; None once it is gone."""
+    """How many it has still to hand over; None once it has left."""
     answer = allocators.ask(
         allocator, lambda stub, limit: stub.ListWorkers(pb.ListWorkersRequest(), timeout=limit)
     )
     found = next((w for w in answer.workers if w.worker_name == worker), None)
-    return None if found is None or found.state == "gone" else len(found.sessions)
+    # A StatefulSet starts another under the same name: that one does not drain.
+    return None if found is None or found.state != "draining" else len(found.sessions)
 
 
 def _tell(console: Console, worker: str, sessions: int, *, machine: bool) -> None:

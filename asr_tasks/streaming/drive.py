@@ -109,15 +109,19 @@ def _run(
         body(stream, **parameters)
         stream.drain_out()
     except HandOver as over:
+        stream.quit()
         raise NotOurs("handed over") from over
-    except (StaleLease, RecogniserFailed, Unavailable):
-        raise  # not ours any more; or: another worker may do better, bounded by its attempts
+    except StaleLease:
+        stream.quit()
+        raise
+    except (RecogniserFailed, Unavailable):
+        raise  # another worker may do better, bounded by its attempts
     except AsrError as error:
         _end(environment, lease, queues, stream, error)
         raise
     finally:
         stream.leave()
-    transcript = environment.sessions.transcript(lease.session)
+    transcript = _transcript(environment, lease)
     _end(environment, lease, queues, stream, None)
     return transcript
 
@@ -157,6 +161,22 @@ def _end(
         segments=segments,
         seconds=round(duration, 2),
     )
+
+
+def _transcript(environment: Environment, lease: Lease) -> str:
+    """What was committed, trying again while Redis is away.
+
+    Raises:
+        StoreDown: it did not come back.
+    """
+    deadline = time.monotonic() + environment.limits.store
+    while True:
+        try:
+            return environment.sessions.transcript(lease.session)
+        except StoreDown:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.1, 0.4))
 
 
 def _clear_away(environment: Environment, session: str) -> None:

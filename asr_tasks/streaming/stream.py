@@ -71,7 +71,7 @@ class Stream:
         self._yielded = claim.checkpoint.position
         self._state_bytes = len(claim.checkpoint.state)
         self._committer = Committer(sessions, lease, claim, self._publish, self._settle)
-        self._trial = Trial(sessions, lease, claim.tries)
+        self._trial = Trial(sessions, lease, claim.tries, claim.checkpoint.position)
         self._committer.on_trial = self._trial.on
         self._republish(claim)
         self._started = self._heard = self._checked = time.monotonic()
@@ -98,6 +98,10 @@ class Stream:
     def begin(self) -> None:
         """The body begins; the framework's, not the body's."""
         self._trial.work()
+
+    def quit(self) -> None:
+        """The body leaves the session to a successor; the framework's, not the body's."""
+        self._trial.quit()
 
     def leave(self) -> None:
         """The body has ended, one way or another; the framework's, not the body's."""
@@ -150,9 +154,11 @@ class Stream:
         self._state_bytes = len(made.state)
         self._committer.add(self._finals, made)
         self._finals = []
+        self._trial.pause()
         flushed = self._committer.flush()
         if flushed:
-            self._trial.committed()
+            self._trial.committed(made.position)
+            self._committer.on_trial = self._trial.on
         if self._partial is not None:
             self._queues.publish(self._partial, confirm=False)
             self._partial = None
@@ -166,6 +172,8 @@ class Stream:
             StaleLease: another worker owns the session.
             StoreDown: Redis did not come back in time.
         """
+        self._trial.pause()
+        self._committer.on_trial = False  # all of it was read, and nobody died
         self._committer.add(self._finals, Checkpoint(self._yielded))
         self._finals = []
         deadline = time.monotonic() + self._limits.store
@@ -219,8 +227,10 @@ class Stream:
             self._trial.rest()
             self._committer.on_trial = self._trial.on
             delivery = self._queues.receive(timeout=RECEIVE_TIMEOUT)
-        if delivery is not None:
+        if delivery is not None or not self._queues.connected:
+            # A broker that is away says nothing about the gateway.
             self._heard = time.monotonic()
+        if delivery is not None:
             self._order.push(delivery)
             if not delivery.chunk.samples and not delivery.chunk.eos:
                 self._settle(self._committer.position)

@@ -63,6 +63,10 @@ class ListedQueues:
             self._held[tag] = chunk
             self._waiting.put(Delivery(chunk, tag, redelivered=False))
 
+    @property
+    def connected(self) -> bool:
+        return True
+
     def receive(self, timeout: float) -> Delivery | None:
         """The next one, without waiting: nothing else will come."""
         try:

@@ -196,6 +196,10 @@ class AmqpQueues:
         self._transport = transport
         self._subscription = subscription
 
+    @property
+    def connected(self) -> bool:
+        return self._subscription.consuming
+
     def receive(self, timeout: float) -> Delivery | None:
         try:
             delivery = self._subscription.inbox.get(timeout=timeout)

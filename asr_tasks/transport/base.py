@@ -33,6 +33,11 @@ class Delivery:
 class SessionQueues(Protocol):
     """The queues of one session; used by exactly one stream thread."""
 
+    @property
+    def connected(self) -> bool:
+        """Whether deliveries could come now; if not, silence says nothing."""
+        ...
+
     def receive(self, timeout: float) -> Delivery | None:
         """The next delivery in the broker's order, or None after ``timeout`` seconds.
 

@@ -81,6 +81,10 @@ class InProcessQueues:
         except QueueMissing:
             raise QueueGone("the session's audio queue does not exist") from None
 
+    @property
+    def connected(self) -> bool:
+        return True
+
     def receive(self, timeout: float) -> Delivery | None:
         try:
             delivery = self._inbox.get(timeout=timeout)

@@ -64,10 +64,13 @@ class Drain:
         """
         limit = LEAVE_SECONDS + (self._limit if self.asked else 0.0)
         deadline = time.monotonic() + limit
-        while running.list_running() and time.monotonic() < deadline:
+        while running.list_running() and (left := deadline - time.monotonic()) > 0:
+            # A dispatch that had arrived already may begin a stream only now.
+            soft = self.asked and left > LEAVE_SECONDS
+            running.stop_all(StopReason.DRAIN if soft else StopReason.STALE)
             self._ended.wait(LOOK_SECONDS)
-        if left := running.list_running():
-            _log.warning("streams do not leave", streams=len(left))
+        if streams := running.list_running():
+            _log.warning("streams do not leave", streams=len(streams))
 
     def close(self) -> None:
         """End the thread."""

@@ -11,9 +11,9 @@ from tests.faults.world import MODEL, POISONABLE
 from tests.support.cluster import ROOT, Component
 from tests.support.eventually import eventually_async
 
-MOST_DEATHS = 4
+MOST_DEATHS = 5
 """Workers that one piece of poison may kill: two that say nothing of whose it was, one more if the
-session had committed before, and the one that names it."""
+session had committed before, and two that name it."""
 
 GRACE_SECONDS = 60.0
 """What Kubernetes would wait for a worker that got SIGTERM; the processes' own limits are below."""
