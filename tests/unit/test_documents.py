@@ -21,8 +21,6 @@ from gateway.settings import GatewaySettings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/*/*.md")])
-MADE_BY_HAND = {"docs/demo.svg", "docs/faults/faults.md", "docs/bench"}
-"""Made by `make faults`, `make bench` and `asr demo --svg`, and kept when they are good."""
 NO_SETTING = {
     "ASR_SECRETS_DIR",
     "ASR_TEST_RABBITMQ_IMAGE",
@@ -39,12 +37,7 @@ each_document = pytest.mark.parametrize(
 @each_document
 def test_links_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
-    lost = {
-        link
-        for link in links
-        if not (path.parent / link).exists()
-        and (path.parent / link).resolve().relative_to(ROOT).as_posix() not in MADE_BY_HAND
-    }
+    lost = {link for link in links if not (path.parent / link).exists()}
     assert not lost
 
 
@@ -54,11 +47,7 @@ def test_files_that_are_named_exist(path: Path) -> None:
         r"`((?:asr_tasks|asr_cli|gateway|allocator|tests|scripts|docs|proto|models)/[\w./*]+)`",
         path.read_text("utf-8"),
     )
-    lost = {
-        name
-        for name in named
-        if not list(ROOT.glob(name.rstrip("/"))) and name.rstrip("/") not in MADE_BY_HAND
-    }
+    lost = {name for name in named if not list(ROOT.glob(name.rstrip("/")))}
     assert not lost
 
 
