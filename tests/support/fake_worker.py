@@ -162,6 +162,7 @@ class _Stream:
             self._serial,
             [result],
             Checkpoint(self._committed),
+            first=index,
             ended=False,
         )
         await self._say(Kind.FINAL, index=index, result=result)
@@ -172,7 +173,9 @@ class _Stream:
             await self._commit(self._audio)
         duration = self._position / RATE
         ending = Ending("done", duration, "eos")
-        segments = await asyncio.to_thread(self._sessions.finish, self._lease, ending)
+        segments = await asyncio.to_thread(
+            self._sessions.finish, self._lease, ending, commits=self._serial
+        )
         await self._say(Kind.END, segments=segments, duration=duration, reason="eos")
         await self._queues.ack_until(self._committed)
 
