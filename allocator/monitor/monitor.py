@@ -29,6 +29,9 @@ _log = log.get("asr.monitor")
 
 ROLE = "monitor"
 
+CANCEL_SECONDS = 1.0
+"""Between two cancellations of a part that does not heed them."""
+
 CLOSE_SECONDS = 10.0
 """Longest wait for the end of what is being done: a few commands' timeouts."""
 
@@ -54,6 +57,7 @@ class Monitor:
         self._elector = Elector(store, ROLE, settings.allocator_name, settings.leader_seconds)
         self._stages: _Stages | None = None
         self._run: asyncio.Task[None] | None = None
+        self._parts: list[asyncio.Task[None]] = []
         self._away = False
 
     @property
@@ -66,9 +70,11 @@ class Monitor:
         self._run = asyncio.current_task()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._elector.run(), name="monitor-elector")
-                group.create_task(self._listen(), name="monitor-channel")
-                group.create_task(self._look_always(), name="monitor-look")
+                self._parts = [
+                    group.create_task(self._elector.run(), name="monitor-elector"),
+                    group.create_task(self._listen(), name="monitor-channel"),
+                    group.create_task(self._look_always(), name="monitor-look"),
+                ]
         finally:
             metrics.LEADER.set(0)
             gauges.clear()
@@ -78,9 +84,14 @@ class Monitor:
         """End :meth:`run`, which resigns; returns when it has."""
         run = self._run
         if run is not None and run is not asyncio.current_task():
-            run.cancel()
-            _, still = await asyncio.wait({run}, timeout=CLOSE_SECONDS)
-            if still:
+            deadline = time.monotonic() + CLOSE_SECONDS
+            while not run.done() and time.monotonic() < deadline:
+                # Again and again, and the parts themselves: a library that swallows a cancellation
+                # leaves its task running, and a TaskGroup cancels its tasks only once.
+                for task in (run, *self._parts):
+                    task.cancel()
+                await asyncio.wait({run}, timeout=CANCEL_SECONDS)
+            if not run.done():
                 _log.error("monitor did not end", seconds=CLOSE_SECONDS)
 
     async def look(self) -> None:

@@ -71,7 +71,7 @@ async def watch(redis_server, sent):
             stack.push_async_callback(store.close)
             monitor = Monitor(MonitorSettings(**{**FAST, **settings}), store, sent)
             task = asyncio.create_task(monitor.run())
-            stack.push_async_callback(asyncio.wait, {task})
+            stack.push_async_callback(asyncio.wait, {task}, timeout=15)
             stack.push_async_callback(monitor.close)
             return monitor
 
