@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import time
 from pathlib import Path
+
+import redis
 
 from tests.servers.ports import free_port, wait_for_port
 from tests.servers.process import ServerProcess
@@ -41,9 +45,22 @@ class LocalRedis:
         return bool(shutil.which("redis-server") or shutil.which("valkey-server"))
 
     def start(self) -> None:
-        """Start (again) on the same port with the same data."""
+        """Start (again) on the same port with the same data; returns once it has loaded them.
+
+        Raises:
+            TimeoutError: it does not answer.
+        """
         self.process.start()
         wait_for_port(self.port, within=START_SECONDS)
+        deadline = time.monotonic() + START_SECONDS
+        with redis.Redis.from_url(self.url) as client:
+            while time.monotonic() < deadline:
+                # A port that is open answers LOADING until the append-only file is read.
+                with contextlib.suppress(redis.ConnectionError):
+                    client.ping()
+                    return
+                time.sleep(0.01)
+        raise TimeoutError(f"Redis did not load its data within {START_SECONDS} s")
 
     def kill9(self) -> None:
         """Die at once."""

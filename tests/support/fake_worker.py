@@ -8,6 +8,8 @@ alone, so a transcript shows every lost, doubled or altered sample.
 from __future__ import annotations
 
 import asyncio
+import functools
+import time
 import traceback
 import zlib
 from collections.abc import Awaitable, Callable
@@ -19,12 +21,15 @@ from asr_tasks.contracts.audio import Chunk
 from asr_tasks.contracts.errors import AsrError, StaleLease
 from asr_tasks.contracts.lease import Checkpoint, Lease
 from asr_tasks.contracts.results import Kind, Message, Result
-from asr_tasks.state.sessions import Ending, RedisSessions
+from asr_tasks.state.sessions import Ending, RedisSessions, StoreDown
 from gateway.allocation import Allocation
 
 RATE = 16_000
 SEGMENT = 2 * RATE
 """Samples of one final."""
+
+STORE_SECONDS = 10.0
+"""How long a commit is repeated while Redis is away."""
 
 
 def spoken(pcm: bytes) -> str:
@@ -156,7 +161,7 @@ class _Stream:
         result = Result(spoken(pcm), start / RATE, self._committed / RATE, final=True)
         index = self._segments
         self._serial += 1
-        self._segments = await asyncio.to_thread(
+        commit = functools.partial(
             self._sessions.commit,
             self._lease,
             self._serial,
@@ -165,6 +170,7 @@ class _Stream:
             first=index,
             ended=False,
         )
+        self._segments = await _insist(commit)
         await self._say(Kind.FINAL, index=index, result=result)
         await self._queues.ack_until(self._committed)
 
@@ -173,11 +179,23 @@ class _Stream:
             await self._commit(self._audio)
         duration = self._position / RATE
         ending = Ending("done", duration, "eos")
-        segments = await asyncio.to_thread(
-            self._sessions.finish, self._lease, ending, commits=self._serial
+        segments = await _insist(
+            functools.partial(self._sessions.finish, self._lease, ending, commits=self._serial)
         )
         await self._say(Kind.END, segments=segments, duration=duration, reason="eos")
         await self._queues.ack_until(self._committed)
 
     async def _say(self, kind: Kind, **fields: object) -> None:
         await self._queues.publish(Message(kind, self._lease.epoch, **fields))  # type: ignore[arg-type]
+
+
+async def _insist(call: Callable[[], int]) -> int:
+    """Repeat a write, verbatim, while Redis is away; its serial makes it take effect once."""
+    deadline = time.monotonic() + STORE_SECONDS
+    while True:
+        try:
+            return await asyncio.to_thread(call)
+        except StoreDown:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.05)
