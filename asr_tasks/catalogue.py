@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 
 from asr_tasks.configuration import ConfigurationError
+from asr_tasks.contracts.audio import SAMPLE_RATE
 from asr_tasks.contracts.errors import ModelUnavailable, UnknownModel
 
 PACKAGED: Final = Path(__file__).with_name("catalogue.toml")
@@ -46,6 +47,7 @@ class Entry:
         decoding: ``ctc`` or ``rnnt``.
         att_context: encoder frames of left context and look-ahead; the latency mode of a
             cache-aware model, one of those it was trained with. One per worker process.
+        stride_ms: audio of one encoder frame; 80 for FastConformer, 40 for Conformer.
         chunk_seconds, left_seconds, right_seconds: the sliding window of a buffered model.
         slots: streams one worker process serves at a time.
         batch: most streams stepped together; 0: all slots.
@@ -68,6 +70,7 @@ class Entry:
     task: str = ""
     decoding: str = "ctc"
     att_context: tuple[int, ...] = ()
+    stride_ms: int = 80
     chunk_seconds: float = 1.0
     left_seconds: float = 4.0
     right_seconds: float = 1.0
@@ -99,6 +102,18 @@ class Entry:
             f"The model {self.name!r} is configured, but its checkpoint {self.model} is not "
             "installed; put the file there or correct its path in the catalogue."
         )
+
+    @property
+    def frame(self) -> int:
+        """16 kHz samples that its recogniser takes in at a time; 0: whatever comes.
+
+        Less than this is of no use to it, so the gateway sends pieces that end where a frame does.
+        """
+        if self.kind == "buffered":
+            return round(self.chunk_seconds * SAMPLE_RATE)
+        if self.kind == "cache_aware" and self.att_context:
+            return (1 + self.att_context[1]) * self.stride_ms * SAMPLE_RATE // 1000
+        return 0
 
     @property
     def available(self) -> bool:
@@ -246,6 +261,7 @@ def _impossible(entry: Entry) -> str:
         (entry.end_of_utterance_ms >= 1, "end_of_utterance_ms must be at least 1"),
         (entry.max_utterance > 0 and entry.final_every > 0, "seconds must be positive"),
         (entry.chunk_seconds > 0, "chunk_seconds must be positive"),
+        (entry.stride_ms >= 1, "stride_ms must be at least 1"),
         (min(entry.left_seconds, entry.right_seconds) >= 0, "seconds must not be negative"),
         (
             0 <= entry.min_replicas <= entry.max_replicas,

@@ -11,17 +11,29 @@ _SECOND: Final = SAMPLE_RATE * BYTES_PER_SAMPLE
 LIMIT: Final = 2 * _SECOND
 """Bytes from which on :meth:`AudioBuffer.put` waits."""
 CHUNK: Final = _SECOND // 10
-"""Bytes of a usual chunk: 100 ms."""
-MAX_CHUNK: Final = _SECOND // 2
-"""Bytes of a chunk when audio comes faster than the broker confirms it: fewer, larger messages."""
+"""Bytes of a usual chunk where the recogniser takes whatever comes: 100 ms."""
+MAX_CHUNK: Final = 3 * _SECOND // 5
+"""Bytes of the largest chunk, 600 ms: a frame of the usual latency mode (560 ms) fits."""
 FLUSH_SECONDS: Final = 0.1
-"""How long less than a chunk waits for more."""
+"""How long less than a chunk waits for what is overdue."""
 
 
 class AudioBuffer:
-    """A bounded byte queue: one writer, one reader, both in the event loop."""
+    """A bounded byte queue: one writer, one reader, both in the event loop.
 
-    def __init__(self) -> None:
+    A recogniser takes audio in frames; a part of one only costs a message. So chunks end where
+    frames end, which delays no result. A frame longer than the largest chunk is cut evenly.
+
+    Args:
+        position: of the first sample that will be put, in the session.
+        frame: samples the recogniser takes in at a time, counted from the session's start;
+            0: whatever comes.
+    """
+
+    def __init__(self, position: int = 0, frame: int = 0) -> None:
+        pieces = -(-frame * BYTES_PER_SAMPLE // MAX_CHUNK)
+        self._piece = frame // pieces * BYTES_PER_SAMPLE if pieces else 0
+        self._at = position * BYTES_PER_SAMPLE
         self._data = bytearray()
         self._ended = False
         self._closed = False
@@ -57,18 +69,36 @@ class AudioBuffer:
         Returns:
             Whole samples; empty when nothing came for ``quiet_seconds``; None after the end.
         """
-        while len(self._data) < CHUNK and not self._ended:
+        loop = asyncio.get_running_loop()
+        quiet_until, due = loop.time() + quiet_seconds, None
+        while (missing := self._missing()) > 0 and not self._ended:
+            if self._data and due is None:
+                due = loop.time() + missing / _SECOND + FLUSH_SECONDS
             self._grown.clear()
             try:
-                async with asyncio.timeout(FLUSH_SECONDS if self._data else quiet_seconds):
+                async with asyncio.timeout_at(quiet_until if due is None else due):
                     await self._grown.wait()
             except TimeoutError:
                 break
         if not self._data:
             return None if self._ended else b""
-        size = min(len(self._data), MAX_CHUNK)
+        size = self._whole()
         pcm = bytes(self._data[:size])
         del self._data[:size]
+        self._at += size
         if len(self._data) < LIMIT:
             self._room.set()
         return pcm
+
+    def _missing(self) -> int:
+        """Bytes to come before a chunk is worth its message."""
+        wanted = self._piece - self._at % self._piece if self._piece else CHUNK
+        return wanted - len(self._data)
+
+    def _whole(self) -> int:
+        """Bytes of the next chunk: whole pieces as far as they are there, else all."""
+        size = min(len(self._data), MAX_CHUNK)
+        if not self._piece:
+            return size
+        over = (self._at + size) % self._piece
+        return size - over if over < size else size

@@ -34,6 +34,11 @@ class Model(Protocol):
         """Name of the stream task that serves it; empty: the default one."""
         ...
 
+    @property
+    def frame(self) -> int:
+        """16 kHz samples its recogniser takes in at a time; 0: whatever comes."""
+        ...
+
 
 class Models(Protocol):
     """Which models there are (the catalogue)."""
@@ -125,7 +130,11 @@ class Registry:
         )
         token = await self._services.store.open(session_id, opening)
         start = Start(
-            session_id, request.model, request.source, resume_seconds=request.resume_seconds
+            session_id,
+            request.model,
+            request.source,
+            frame=entry.frame,
+            resume_seconds=request.resume_seconds,
         )
         try:
             session = await self._begin(start, outlet)
@@ -167,11 +176,19 @@ class Registry:
             ended=attached.ended,
             next_segment=last_segment + 1,
             assigned=attached.assigned,
+            frame=self._frame(attached.model),
             resume_seconds=attached.resume_seconds,
         )
         session = await self._begin(start, outlet)
         self._count(protocol, resumed=True)
         return Opened(session, new_token, attached.accepted, attached.ended is not None, source)
+
+    def _frame(self, model: str) -> int:
+        """Of a session that is resumed; its model may have left the catalogue meanwhile."""
+        try:
+            return self._models.get(model).frame
+        except AsrError:
+            return 0
 
     async def drain(self) -> None:
         """Take nothing new, ask clients to go elsewhere, wait for those that cannot, stop."""

@@ -67,7 +67,7 @@ class Session:
         self._services = services
         self._settings = services.settings
         self._resume_seconds = start.resume_seconds
-        self._buffer = AudioBuffer()
+        self._buffer = AudioBuffer(start.accepted, start.frame)
         self._ingest = Ingest(start.source, start.accepted, self._buffer, services.decoders)
         self._meter = Meter(start.id, services.metrics)
         self._client = Client(start, outlet, self._ingest, self._buffer, self._meter)

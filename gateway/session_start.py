@@ -17,6 +17,7 @@ class Start:
         ended: total samples if the end of stream was decided, else None.
         next_segment: the first final that the client does not have.
         assigned: whether a worker ever had it.
+        frame: samples its recogniser takes in at a time; 0: whatever comes.
         resume_seconds: how long it is kept for a client whose connection breaks.
     """
 
@@ -28,4 +29,5 @@ class Start:
     ended: int | None = None
     next_segment: int = 0
     assigned: bool = False
+    frame: int = 0
     resume_seconds: float = 0.0

@@ -2,7 +2,8 @@
 
 A stream's thread submits the frames it has and waits; the batcher's thread takes the oldest
 frame of every stream that has one, steps them together and hands each its output. While a step
-runs the next batch gathers by itself, so a lone stream never waits for company.
+runs the next batch gathers by itself, and a model that has time to spare never waits for company;
+a busy one does, a little (:mod:`asr_tasks.recognizers.patience`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from asr_tasks import log
 from asr_tasks.recognizers import metrics
 from asr_tasks.recognizers.base import EngineClosed
+from asr_tasks.recognizers.patience import Patience
 
 _log = log.get(__name__)
 
@@ -28,6 +30,10 @@ O_co = TypeVar("O_co", covariant=True)
 
 GATHER: Final = 0.002
 """Seconds after a step in which streams that it has just answered are waited for."""
+
+BEHIND: Final = 0.3
+"""A stream that has its next frame within this share of the patience after an answer has more of
+them: it is catching up, and nothing is to hold it up."""
 
 STEP_LIMIT: Final = 120.0
 """Seconds after which a waiting stream gives the model up for hung."""
@@ -52,6 +58,7 @@ class _Order(Generic[F, O]):
     stream: int
     frames: deque[F]
     since: float
+    patient: bool
     outputs: list[O] = field(default_factory=list)
     error: BaseException | None = None
     done: threading.Event = field(default_factory=threading.Event)
@@ -74,6 +81,7 @@ class Batcher(Generic[F, O]):
         limit: most frames in one step.
         gather: seconds after a step in which the streams just answered are waited for; they are
             the only ones that are known to be about to be ready. An idle engine never waits.
+        patience: how long a frame waits for company; without one, never.
         step_limit: seconds a stream waits for the model at most.
     """
 
@@ -83,16 +91,21 @@ class Batcher(Generic[F, O]):
         *,
         limit: int,
         gather: float = GATHER,
+        patience: Patience | None = None,
         step_limit: float = STEP_LIMIT,
     ) -> None:
         self._stepper = stepper
         self._limit = limit
         self._gather = gather
+        self._patience = patience or Patience(0.0)
+        self._behind = BEHIND * self._patience.most
         self._step_limit = step_limit
         self._changed = threading.Condition()
         self._orders: deque[_Order[F, O]] = deque()
         self._calls: deque[_Call] = deque()
         self._answered: set[int] = set()
+        self._last: dict[int, float] = {}
+        """When each stream was answered last."""
         self._answered_at = float("-inf")
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="asr-batcher", daemon=True)
@@ -111,9 +124,11 @@ class Batcher(Generic[F, O]):
             Exception: whatever the stepper raised on this stream's frame; the rest of its frames
                 are dropped.
         """
-        order: _Order[F, O] = _Order(stream, deque(frames), time.monotonic())
+        now = time.monotonic()
         with self._changed:
             self._refuse_when_closing()
+            patient = now - self._last.get(stream, float("-inf")) > self._behind
+            order: _Order[F, O] = _Order(stream, deque(frames), now, patient)
             self._orders.append(order)
             self._changed.notify()
         self._wait(order.done)
@@ -154,6 +169,7 @@ class Batcher(Generic[F, O]):
         """The stream is over; nobody is to wait for its next frame."""
         with self._changed:
             self._answered.discard(stream)
+            self._last.pop(stream, None)
             self._changed.notify()
 
     def close(self) -> None:
@@ -191,7 +207,7 @@ class Batcher(Generic[F, O]):
             if self._calls:
                 break
             if self._orders:
-                left = self._worth_waiting()
+                left = max(self._worth_waiting(), self._room_for_company())
                 if left <= 0:
                     break
                 self._changed.wait(left)
@@ -213,6 +229,13 @@ class Batcher(Generic[F, O]):
         self._answered -= {order.stream for order in self._orders}
         return left if self._answered else 0.0
 
+    def _room_for_company(self) -> float:
+        """Seconds that the ready frames may still wait for more. Held: the condition."""
+        if len(self._orders) >= self._limit or not all(order.patient for order in self._orders):
+            return 0.0
+        now = time.monotonic()
+        return self._orders[0].since + self._patience.seconds(now) - now
+
     def _step(self, batch: list[_Order[F, O]]) -> None:
         begun = time.monotonic()
         metrics.BATCH_SIZE.observe(len(batch))
@@ -227,7 +250,9 @@ class Batcher(Generic[F, O]):
             for order, output in zip(batch, outputs, strict=True):
                 order.frames.popleft()
                 order.outputs.append(output)
-        metrics.STEP_SECONDS.observe(time.monotonic() - begun)
+        ended = time.monotonic()
+        metrics.STEP_SECONDS.observe(ended - begun)
+        self._patience.stepped(begun, ended)
         self._answer(batch)
 
     def _step_apart(self, batch: list[_Order[F, O]], error: Exception) -> None:
@@ -258,8 +283,10 @@ class Batcher(Generic[F, O]):
             self._answered_at = now
             for order in batch:
                 if order.frames:
-                    order.since = now
+                    order.since, order.patient = now, False
                     self._orders.append(order)
+                else:
+                    self._last[order.stream] = now
         for order in batch:
             if not order.frames:
                 order.done.set()

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Final
 
 from asr_tasks import log
+from asr_tasks.contracts.audio import SAMPLE_RATE
 from asr_tasks.contracts.lease import Checkpoint
 from asr_tasks.recognizers import metrics
 from asr_tasks.recognizers.backend import Backend, Frame, Options, Output, Saved
 from asr_tasks.recognizers.base import BadSnapshot, EngineClosed, Recognizer, SlotsExhausted
 from asr_tasks.recognizers.batcher import Batcher
+from asr_tasks.recognizers.patience import Patience
 from asr_tasks.recognizers.stream import LiveStream, split_snapshot
 
 _log = log.get(__name__)
+
+PATIENCE: Final = 0.1
+"""Seconds that a busy model's frame waits for company at most, and at most a quarter of a frame."""
 
 
 class BatchedEngine:
@@ -28,7 +34,10 @@ class BatchedEngine:
     def __init__(self, backend: Backend, *, slots: int, batch: int = 0) -> None:
         self._backend = backend
         self._slots = slots
-        self._batcher: Batcher[Frame, Output] = Batcher(backend, limit=batch or slots)
+        patience = Patience(min(PATIENCE, backend.frame / SAMPLE_RATE / 4))
+        self._batcher: Batcher[Frame, Output] = Batcher(
+            backend, limit=batch or slots, patience=patience
+        )
         self._lock = threading.Lock()
         self._open: set[int] = set()
         self._numbers = 0

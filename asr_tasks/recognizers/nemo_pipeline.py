@@ -60,6 +60,13 @@ class NemoBackend:
             entry.chunk_seconds if entry.kind == "buffered" else self._pipeline.chunk_size_in_secs
         )
         self._frame = round(seconds * SAMPLE_RATE)
+        if entry.frame not in (0, self._frame):
+            _log.warning(
+                "the gateway cuts audio into other frames than the model's: correct stride_ms",
+                model=entry.name,
+                catalogue=entry.frame,
+                model_frame=self._frame,
+            )
         self._stride = float(self._pipeline.model_stride_in_secs)
         self._options: dict[int, ASRRequestOptions] = {}
         self._fresh: set[int] = set()

@@ -23,7 +23,8 @@ from tests.support.cluster import ROOT, Cluster, running
 
 MODEL = "english"
 CHUNK_SECONDS = 0.1
-SLOTS = 64
+FIRST, MOST = 16.0, 400.0
+"""Streams that are tried first, and at most."""
 LATEST_TAIL = 1.5
 """Seconds after the end of stream within which 95 of 100 transcripts are complete."""
 
@@ -33,45 +34,59 @@ def rows(rabbitmq: Server, redis: Server, folder: Path, *, quick: bool) -> Itera
     seconds = 10.0 if quick else 30.0
     workers = os.cpu_count() or 1
     ceiling = _bare(workers, streams=16, seconds=seconds)
-    yield {"what": f"bare pipeline, {workers} processes of 16", "streams": round(ceiling)}
+    yield {
+        "what": f"bare pipeline, {workers} processes of 16",
+        "streams": round(ceiling),
+        "worker %": round(100 * workers / ceiling, 2),
+    }
+    carried = 0
+    for streams in _ladder(quick=quick):
+        place = folder / f"{streams}-streams"
+        place.mkdir()
+        callers, row = _rung(rabbitmq, redis, place, workers, streams, seconds)
+        keeps_up = _p95([caller.tail for caller in callers]) <= LATEST_TAIL
+        yield {"what": f"{streams} streams" + ("" if keeps_up else ": falls behind"), **row}
+        if not keeps_up:
+            break
+        carried = streams
+    yield {"what": f"carried; {carried / ceiling:.2f} of the bare pipeline", "streams": carried}
+
+
+def _ladder(*, quick: bool) -> Iterator[int]:
+    """Numbers of streams to try, each a fifth (quick: a half) more than the last."""
+    streams = FIRST
+    while streams < MOST:
+        yield round(streams)
+        streams *= 1.5 if quick else 1.2
+
+
+def _rung(
+    rabbitmq: Server, redis: Server, folder: Path, workers: int, streams: int, seconds: float
+) -> tuple[list[Caller], Row]:
+    """One number of streams on a fresh cluster, whose workers just have the slots: sessions go
+    to the lowest worker that has one free, so spare slots would leave the last worker idle.
+    """
     cluster = Cluster(rabbitmq.url, redis.url, folder)
     with running(cluster):
         cluster.allocator("allocator")
         cluster.monitor()
         gateway = cluster.gateway("gateway")
         for index in range(workers):
-            cluster.worker(f"worker-english-{index}", model=MODEL, slots=SLOTS)
+            slots = -(-streams // workers)
+            cluster.worker(f"worker-english-{index}", model=MODEL, slots=slots)
         cluster.wait_ready()
-        meter = Meter(processes(cluster, rabbitmq, redis))
         _call(gateway.port, workers, 2.0)
-        carried = 0
-        for streams in _ladder(workers * SLOTS, quick=quick):
-            meter.start()
-            callers = _call(gateway.port, streams, seconds)
-            busy, parts = meter.cores(), meter.percent_a_stream(streams * seconds)
-            tails = spread([caller.tail for caller in callers])
-            keeps_up = _p95([caller.tail for caller in callers]) <= LATEST_TAIL
-            carried = streams if keeps_up else carried
-            yield {
-                "what": f"{streams} streams" + ("" if keeps_up else ": falls behind"),
-                "streams": streams,
-                "tail p50/p99 ms": f"{tails['p50_ms']:.0f} / {tails['p99_ms']:.0f}",
-                "partial p50/p99 ms": _partials(callers),
-                "cores busy": busy,
-                **parts,
-            }
-            if not keeps_up:
-                break
-    yield {"what": f"carried; {carried / ceiling:.2f} of the bare pipeline", "streams": carried}
-
-
-def _ladder(most: int, *, quick: bool) -> Iterator[int]:
-    """Numbers of streams to try, each a fifth (quick: a half) more than the last."""
-    streams = 8.0
-    while streams < most:
-        yield round(streams)
-        streams *= 1.5 if quick else 1.2
-    yield most
+        meter = Meter(processes(cluster, rabbitmq, redis))
+        callers = _call(gateway.port, streams, seconds)
+        busy, parts = meter.cores(), meter.percent_a_stream(streams * seconds)
+    tails = spread([caller.tail for caller in callers])
+    return callers, {
+        "streams": streams,
+        "tail p50/p99 ms": f"{tails['p50_ms']:.0f} / {tails['p99_ms']:.0f}",
+        "partial p50/p99 ms": _partials(callers),
+        "cores busy": busy,
+        **parts,
+    }
 
 
 def _call(port: int, streams: int, seconds: float) -> list[Caller]:

@@ -24,6 +24,7 @@ class OneModel:
     """A catalogue with one model."""
 
     task = ""
+    frame = 0
 
     def get(self, name: str) -> OneModel:
         if name != "english":

@@ -11,6 +11,7 @@ import pytest
 
 from asr_tasks.recognizers.base import EngineClosed
 from asr_tasks.recognizers.batcher import Batcher
+from asr_tasks.recognizers.patience import Patience
 
 Item = tuple[str, int]
 
@@ -120,6 +121,51 @@ def test_a_lone_stream_does_not_wait_for_company(model: Recording) -> None:
         batcher.step(1, [("x", n)])
     assert time.monotonic() - begun < 0.5
     batcher.close()
+
+
+class Always(Patience):
+    """Waits as long as it may, however busy the model is."""
+
+    def seconds(self, now: float) -> float:
+        return self.most
+
+
+def test_a_frame_waits_for_company_as_long_as_patience_says(
+    model: Recording, pool: ThreadPoolExecutor
+) -> None:
+    batcher = Batcher(model, limit=3, patience=Always(4.0))
+    futures = [pool.submit(batcher.step, 1, [("x", 1)])]
+    waiting(batcher, 1)
+    assert not model.entered.wait(0.05)
+    futures += [pool.submit(batcher.step, n, [("x", n)]) for n in (2, 3)]
+    for future in futures:
+        future.result(2)  # the batch is full: no need to wait on
+    assert [len(batch) for batch in model.batches] == [3]
+    batcher.close()
+
+
+def test_a_stream_that_catches_up_does_not_wait_for_company(model: Recording) -> None:
+    batcher = Batcher(model, limit=8, patience=Always(0.4))
+    begun = time.monotonic()
+    for n in range(20):
+        batcher.step(1, [("x", n)])  # at once: it is behind
+    assert time.monotonic() - begun < 4.0
+    batcher.close()
+
+
+def test_patience_grows_with_the_share_of_time_that_the_model_is_busy() -> None:
+    patience = Patience(0.1)
+    assert patience.seconds(0.0) == 0
+    for n in range(100):
+        patience.stepped(n * 0.1, n * 0.1 + 0.02)  # a fifth
+    assert patience.seconds(10.0) == 0
+    for n in range(100, 200):
+        patience.stepped(n * 0.1, n * 0.1 + 0.05)  # a half
+    assert 0.03 < patience.seconds(20.0) < 0.07
+    for n in range(200, 300):
+        patience.stepped(n * 0.1, n * 0.1 + 0.09)
+    assert patience.seconds(30.0) == 0.1
+    assert patience.seconds(32.0) == 0, "idle since"
 
 
 def test_streams_just_answered_are_waited_for(model: Recording, pool: ThreadPoolExecutor) -> None:

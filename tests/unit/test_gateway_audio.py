@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -178,3 +179,25 @@ async def test_the_buffer_cuts_chunks_and_waits_for_room() -> None:
     while (pcm := await buffer.take(1.0)) is not None:
         rest += len(pcm)
     assert rest == LIMIT - MAX_CHUNK
+
+
+async def test_chunks_end_where_the_recognisers_frames_do() -> None:
+    frame = 1600  # 100 ms
+    buffer = AudioBuffer(position=frame + 1000, frame=frame)
+    await buffer.put(bytes(2 * (frame - 1000 + 7)))
+    assert await buffer.take(1.0) == bytes(2 * (frame - 1000))  # to the end of the second frame
+    began = time.monotonic()
+    assert await buffer.take(1.0) == bytes(2 * 7)  # of the third, and nothing more came
+    assert time.monotonic() - began > 0.1
+    await buffer.put(bytes(2 * (frame - 7)))
+    assert await buffer.take(1.0) == bytes(2 * (frame - 7))
+    await buffer.put(bytes(2 * 5))
+    buffer.end()
+    assert await buffer.take(1.0) == bytes(2 * 5)
+    assert await buffer.take(1.0) is None
+
+
+async def test_a_frame_longer_than_the_largest_chunk_is_cut_evenly() -> None:
+    buffer = AudioBuffer(frame=17920)  # 1.12 s
+    await buffer.put(bytes(2 * 17920))
+    assert [len(await buffer.take(1.0) or b"") for _ in range(2)] == [17920, 17920]
