@@ -38,8 +38,8 @@ format: $(STAMP)  ## rewrite the code the way the linters want it
 	@$(BIN)/ruff check --fix -q . || true
 	@$(BIN)/ruff format -q .
 
-bench: $(STAMP) servers  ## latency of the decoupling, streams per machine: a table and JSON
-	@$(BIN)/python -m tests.bench
+bench: $(STAMP) servers  ## latency of the decoupling, streams per machine (BENCH="--quick streams" for less)
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 faults: $(STAMP) servers  ## strike everything while people talk (hours; FAULTS="--rounds 1 gateway" for less)
 	@$(BIN)/python -m tests.faults $(FAULTS)
@@ -59,10 +59,11 @@ model-eval: $(STAMP)  ## word error rates of the demo model, as in its card
 recordings: $(STAMP)  ## make the demo recordings again
 	@$(BIN)/python -m models.english.training.recordings
 
-docs: $(STAMP)  ## draw the state machines, write the references of commands and settings
+docs: $(STAMP)  ## draw the state machines, write the references of commands and settings, the figures
 	@$(BIN)/python scripts/draw_states.py
 	@$(BIN)/python scripts/cli_reference.py
 	@$(BIN)/python scripts/settings_reference.py
+	@$(BIN)/python scripts/figures_reference.py
 
 clean:  ## remove .venv and everything that was made
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis bench-results

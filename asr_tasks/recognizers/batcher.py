@@ -127,7 +127,8 @@ class Batcher(Generic[F, O]):
         now = time.monotonic()
         with self._changed:
             self._refuse_when_closing()
-            patient = now - self._last.get(stream, float("-inf")) > self._behind
+            # A stream's first frame may be one that a dead worker owes its client.
+            patient = now - self._last.get(stream, now) > self._behind
             order: _Order[F, O] = _Order(stream, deque(frames), now, patient)
             self._orders.append(order)
             self._changed.notify()

@@ -140,7 +140,7 @@ def test_the_pictures_of_the_state_machines_are_the_tables() -> None:
     assert drawn == document, "run `make docs`"
 
 
-@pytest.mark.parametrize("name", ["cli", "settings"])
+@pytest.mark.parametrize("name", ["cli", "settings", "figures"])
 def test_the_references_say_what_the_code_says(name: str) -> None:
     written = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
     assert script(f"scripts/{name}_reference.py").document() == written, "run `make docs`"

@@ -133,14 +133,17 @@ class Always(Patience):
 def test_a_frame_waits_for_company_as_long_as_patience_says(
     model: Recording, pool: ThreadPoolExecutor
 ) -> None:
-    batcher = Batcher(model, limit=3, patience=Always(4.0))
+    batcher = Batcher(model, limit=3, patience=Always(0.5), gather=0.0)
+    for n in (1, 2, 3):
+        batcher.step(n, [("first", n)])  # a first one does not wait
+    assert [len(batch) for batch in model.batches] == [1, 1, 1]
+    time.sleep(0.2)  # the next is spoken
     futures = [pool.submit(batcher.step, 1, [("x", 1)])]
     waiting(batcher, 1)
-    assert not model.entered.wait(0.05)
     futures += [pool.submit(batcher.step, n, [("x", n)]) for n in (2, 3)]
     for future in futures:
-        future.result(2)  # the batch is full: no need to wait on
-    assert [len(batch) for batch in model.batches] == [3]
+        future.result(2)
+    assert [len(batch) for batch in model.batches] == [1, 1, 1, 3]
     batcher.close()
 
 
