@@ -11,8 +11,8 @@ import redis
 from asr_tasks import log, recognizers
 from asr_tasks.catalogue import Catalogue, Entry
 from asr_tasks.rpc import worker_manager_pb2 as pb
+from asr_tasks.state.redis_sessions import RedisSessions
 from asr_tasks.state.scripts import source
-from asr_tasks.state.sessions import RedisSessions
 from asr_tasks.streaming.drive import Environment
 from asr_tasks.streaming.limits import Limits
 from asr_tasks.streaming.task import install

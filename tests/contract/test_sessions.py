@@ -14,7 +14,8 @@ from asr_tasks.contracts.errors import StaleLease
 from asr_tasks.contracts.lease import Checkpoint, Lease
 from asr_tasks.contracts.results import Result, Word
 from asr_tasks.state.memory import MemorySessions
-from asr_tasks.state.sessions import Behind, Ending, RedisSessions, Sessions, StoreDown
+from asr_tasks.state.redis_sessions import RedisSessions
+from asr_tasks.state.sessions import Behind, Ending, Sessions, StoreDown
 
 Assign = Callable[[Lease], None]
 

@@ -30,7 +30,8 @@ from asr_tasks.contracts.errors import SessionEnded, StaleLease
 from asr_tasks.contracts.lease import Checkpoint, Lease
 from asr_tasks.contracts.results import Result
 from asr_tasks.contracts.states import SESSION_MOVES, WORKER_MOVES, SessionState, WorkerState
-from asr_tasks.state.sessions import Ending, RedisSessions
+from asr_tasks.state.redis_sessions import RedisSessions
+from asr_tasks.state.sessions import Ending
 from tests.support.allocator import FakeWorker, open_session
 
 pytestmark = pytest.mark.integration

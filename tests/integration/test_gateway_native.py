@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from asr_tasks.contracts import names
-from asr_tasks.state.sessions import RedisSessions
+from asr_tasks.state.redis_sessions import RedisSessions
 from gateway.bus_amqp import AmqpBus
 from tests.faults.tools import rabbitmqctl
 from tests.servers.choose import Server

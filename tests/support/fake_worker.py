@@ -21,7 +21,8 @@ from asr_tasks.contracts.audio import Chunk
 from asr_tasks.contracts.errors import AsrError, StaleLease
 from asr_tasks.contracts.lease import Checkpoint, Lease
 from asr_tasks.contracts.results import Kind, Message, Result
-from asr_tasks.state.sessions import Ending, RedisSessions, StoreDown
+from asr_tasks.state.redis_sessions import RedisSessions
+from asr_tasks.state.sessions import Ending, StoreDown
 from gateway.allocation import Allocation
 
 RATE = 16_000

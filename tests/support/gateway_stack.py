@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from asr_tasks.contracts.errors import UnknownModel
-from asr_tasks.state.sessions import RedisSessions
+from asr_tasks.state.redis_sessions import RedisSessions
 from gateway.app import Gateway, start
 from gateway.bus import SessionBus
 from gateway.sessions_store import SessionsStore
