@@ -30,6 +30,10 @@ from asr_tasks.worker.settings import WorkerSettings
 _log = log.get("asr.worker")
 
 STOP_SECONDS = 15.0
+WAKE_SECONDS = 0.05
+
+TIMER_SECONDS = 0.1
+"""Celery's timer thread sleeps this long at most; the end of a worker waits for it to wake."""
 
 
 class _Worker(WorkController):  # type: ignore[misc]  # Celery ships no types
@@ -93,12 +97,10 @@ class EmbeddedWorker:
 
         running.stop_all(StopReason.STALE)
         state.should_stop = 0
-        try:
-            # The in-memory broker's loop waits up to two seconds for a message: here is one.
-            app.control.broadcast("heartbeat")
-        except Exception as error:  # then it just takes the two seconds
-            _log.debug("not woken", error=str(error))
-        self._thread.join(STOP_SECONDS)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            _wake()
+            self._thread.join(WAKE_SECONDS)
         if self._thread.is_alive():
             _log.warning("the embedded worker does not end")
         signals.worker_ready.disconnect(self._on_ready)
@@ -135,9 +137,21 @@ class EmbeddedWorker:
                 task_events=True,
                 without_mingle=True,
                 without_gossip=True,
+                timer_precision=TIMER_SECONDS,
             )
             worker.asr_settings = self._settings
             worker.start()
         except BaseException as error:
             self._error = error
             _log.exception("the embedded worker ended")
+
+
+def _wake() -> None:
+    """Send the worker's loop a message: it waits up to two seconds for one.
+
+    Told to stop, it waits for another one before it ends (celery 5.7.0, worker/loops.py, synloop).
+    """
+    try:
+        app.control.broadcast("heartbeat")
+    except Exception as error:  # then it just takes the two seconds
+        _log.debug("not woken", error=str(error))

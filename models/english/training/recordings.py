@@ -56,7 +56,7 @@ def main() -> None:
     random = Random(options.seed)
     for n in range(1, 8):
         write(options.folder / f"call-{n}", call(HELD_OUT, random.randint(3, 5), random))
-    demo = call(HELD_OUT, 3, random)
+    demo = call(HELD_OUT, 2, random)
     write(options.folder / "demo", demo)
     if options.natural:
         write(options.folder / "natural", call(HELD_OUT_NATURAL, 4, random))
