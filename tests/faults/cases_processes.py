@@ -19,7 +19,7 @@ GRACE_SECONDS = 60.0
 """What Kubernetes would wait for a worker that got SIGTERM; the processes' own limits are below."""
 
 
-@case("worker killed", median=0.3, longest=2.0)
+@case("worker killed", median=0.3, longest=2.0, alone=True)
 async def worker_killed(strike: Strike) -> None:
     """kill -9 in mid-sentence."""
     worker = strike.busiest()
@@ -40,7 +40,7 @@ async def worker_hung(strike: Strike) -> None:
     process.signal(signal.SIGCONT)
 
 
-@case("worker terminated", median=0.3, longest=2.0)
+@case("worker terminated", median=0.3, longest=2.0, alone=True)
 async def worker_terminated(strike: Strike) -> None:
     """SIGTERM, as a deploy or a scale-down sends it: handed over, exit 0."""
     worker = strike.busiest()
@@ -51,7 +51,7 @@ async def worker_terminated(strike: Strike) -> None:
     await _exits(strike, component)
 
 
-@case("worker drained", median=0.3, longest=2.0)
+@case("worker drained", median=0.3, longest=2.0, alone=True)
 async def worker_drained(strike: Strike) -> None:
     """`asr drain WORKER`: handed over, exit 0."""
     worker = strike.busiest()
@@ -209,7 +209,7 @@ async def poison_chunk(strike: Strike) -> None:
         strike.notes.append(f"{died} workers died of the poison")
 
 
-@case("rolling deploy", median=0.5, longest=3.0, seconds=75.0)
+@case("rolling deploy", median=0.5, longest=3.0, seconds=75.0, alone=True, everyone=True)
 async def rolling_deploy(strike: Strike) -> None:
     """Everything restarted, one after the other, while people talk."""
     strike.now()
