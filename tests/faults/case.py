@@ -74,7 +74,9 @@ class Case:
         model: what the callers ask for.
         poison: put poison into one caller's speech.
         seconds: of speech in each call.
-        alone: played with no other world beside it: its gaps are a worker's, and need a processor.
+        alone: played with no other world beside it, which would be seen in its gaps.
+        deadly: workers die and are started again, which takes a processor; two such cases are not
+            played beside each other if that can be helped.
         everyone: begins only when the spare workers are ready, too.
         needs: says why it cannot be played in a world; empty if it can.
     """
@@ -88,6 +90,7 @@ class Case:
     poison: bool = False
     seconds: float = 8.0
     alone: bool = False
+    deadly: bool = False
     everyone: bool = False
     needs: Callable[[World], str] = lambda _: ""
 

@@ -70,7 +70,7 @@ async def worker_drained(strike: Strike) -> None:
     await _exits(strike, component)
 
 
-@case("two workers killed", longest=4.0)
+@case("two workers killed", longest=4.0, deadly=True)
 async def two_workers_killed(strike: Strike) -> None:
     """The owner, and within a second the one that took over."""
     first = strike.busiest()
@@ -83,7 +83,7 @@ async def two_workers_killed(strike: Strike) -> None:
     strike.world.cluster.named(second).process.kill9()
 
 
-@case("every worker killed, one back", resumes=3.0)
+@case("every worker killed, one back", resumes=3.0, deadly=True)
 async def every_worker_killed(strike: Strike) -> None:
     """Sessions wait with their audio and catch up when a worker is there again."""
     workers = strike.world.of(MODEL)
@@ -125,14 +125,14 @@ async def gateway_terminated(strike: Strike) -> None:
     await _exits(strike, gateway)
 
 
-@case("allocator killed", median=0.3, longest=2.0)
+@case("allocator killed", median=0.3, longest=2.0, alone=True)
 async def allocator_killed(strike: Strike) -> None:
     """One of two: running sessions do not notice."""
     strike.rng.choice(strike.world.of("allocator")).process.kill9()
     strike.now()
 
 
-@case("every allocator killed, back after 5 s", median=0.3, longest=2.0)
+@case("every allocator killed, back after 5 s", median=0.3, longest=2.0, alone=True)
 async def every_allocator_killed(strike: Strike) -> None:
     """Nobody decides anything; running sessions do not notice."""
     allocators = strike.world.of("allocator")
@@ -144,7 +144,7 @@ async def every_allocator_killed(strike: Strike) -> None:
         allocator.process.start()
 
 
-@case("allocator hung, and back", median=0.3, longest=2.0)
+@case("allocator hung, and back", median=0.3, longest=2.0, alone=True)
 async def allocator_hung(strike: Strike) -> None:
     """SIGSTOP longer than any heartbeat."""
     allocator = strike.rng.choice(strike.world.of("allocator"))
@@ -154,7 +154,7 @@ async def allocator_hung(strike: Strike) -> None:
     allocator.process.signal(signal.SIGCONT)
 
 
-@case("allocator terminated", median=0.3, longest=2.0)
+@case("allocator terminated", median=0.3, longest=2.0, alone=True)
 async def allocator_terminated(strike: Strike) -> None:
     """SIGTERM: workers attach to the other one."""
     allocator = strike.rng.choice(strike.world.of("allocator"))
@@ -163,14 +163,14 @@ async def allocator_terminated(strike: Strike) -> None:
     await _exits(strike, allocator)
 
 
-@case("monitor killed, then a worker", longest=5.0)
+@case("monitor killed, then a worker", longest=5.0, deadly=True)
 async def monitor_killed(strike: Strike) -> None:
     """The leader dies, and just then a worker: the next leader finds it."""
     strike.world.leader().process.kill9()
     await _kill_worker(strike)
 
 
-@case("monitor hung, then a worker", longest=5.0)
+@case("monitor hung, then a worker", longest=5.0, deadly=True)
 async def monitor_hung(strike: Strike) -> None:
     """The leader is stopped, another elected; what the old one then tries is refused."""
     leader = strike.world.leader()
@@ -181,7 +181,7 @@ async def monitor_hung(strike: Strike) -> None:
     leader.process.signal(signal.SIGCONT)
 
 
-@case("monitor terminated, then a worker", longest=2.0)
+@case("monitor terminated, then a worker", longest=2.0, alone=True)
 async def monitor_terminated(strike: Strike) -> None:
     """SIGTERM: the leader resigns, another takes over at once."""
     leader = strike.world.leader()
@@ -190,7 +190,7 @@ async def monitor_terminated(strike: Strike) -> None:
     await _exits(strike, leader)
 
 
-@case("poison chunk", model=POISONABLE, poison=True)
+@case("poison chunk", model=POISONABLE, poison=True, deadly=True)
 async def poison_chunk(strike: Strike) -> None:
     """Audio that kills the worker that hears it: its session fails, everybody else goes on."""
     poisoned = strike.callers[0]

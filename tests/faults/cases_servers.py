@@ -101,7 +101,7 @@ async def redis_stalled(strike: Strike) -> None:
     strike.returned()
 
 
-@case("Redis's scripts flushed", median=0.3, longest=2.0)
+@case("Redis's scripts flushed", median=0.3, longest=2.0, alone=True)
 async def redis_scripts_flushed(strike: Strike) -> None:
     """As after a failover to a replica: EVALSHA answers NOSCRIPT."""
     strike.world.store.script_flush()

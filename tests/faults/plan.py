@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from tests.faults.case import Case
 from tests.faults.record import Record
 from tests.faults.round import SPREAD
-from tests.faults.world import MODEL
 
 
 @dataclass(slots=True)
@@ -32,6 +31,10 @@ class Phase:
     worlds: int
     jobs: deque[Job]
 
+    def next(self, *, first: bool) -> Job:
+        """The first, or the last, of those that nobody has begun."""
+        return self.jobs.popleft() if first else self.jobs.pop()
+
     @property
     def seconds(self) -> float:
         """What its calls take."""
@@ -48,8 +51,10 @@ def planned(cases: Sequence[Case], rounds: int, record: Record, worlds: int) -> 
     if worlds == 1:
         return [Phase(1, deque(jobs))] if jobs else []
     alone = [job for job in jobs if job.case.alone]
-    # What takes longest, for it starts workers of its own, first: at the end nobody waits for it.
-    beside = sorted((j for j in jobs if not j.case.alone), key=lambda j: j.case.model == MODEL)
+    # One world begins with the first, the other with the last.
+    beside = sorted(
+        (job for job in jobs if not job.case.alone), key=lambda job: not job.case.deadly
+    )
     return [
         Phase(min(most, len(some)), deque(some))
         for most, some in ((1, alone), (worlds, beside))

@@ -6,7 +6,6 @@ import multiprocessing
 import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -34,6 +33,7 @@ class _Player:
     process: BaseProcess
     pipe: Connection
     job: Job
+    first: bool
 
 
 class Worlds:
@@ -50,6 +50,7 @@ class Worlds:
         self._made = 0
         self._breaks = 0
         self._players: list[_Player] = []
+        self._leaving: list[BaseProcess] = []
 
     def play(self, phase: Phase) -> Iterator[Played]:
         """Each round when it is over.
@@ -57,17 +58,17 @@ class Worlds:
         Raises:
             WorldsBreak: several in a row.
         """
-        jobs = phase.jobs
         try:
-            while jobs or self._players:
-                while jobs and len(self._players) < phase.worlds:
-                    self._players.append(self._begin(jobs.popleft()))
+            while phase.jobs or self._players:
+                while phase.jobs and len(self._players) < phase.worlds:
+                    first = not any(player.first for player in self._players)
+                    self._players.append(self._begin(phase.next(first=first), first))
                 for player in self._heard():
-                    yield from self._answer(player, jobs)
+                    yield from self._answer(player, phase)
         finally:
             self._end()
 
-    def _begin(self, job: Job) -> _Player:
+    def _begin(self, job: Job, first: bool) -> _Player:
         self._made += 1
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
@@ -78,49 +79,55 @@ class Worlds:
         process.start()
         theirs.close()  # so that its end is heard here
         ours.send((job.case.name, job.numbers[0]))
-        return _Player(process, ours, job)
+        return _Player(process, ours, job, first)
 
     def _heard(self) -> list[_Player]:
         ready = wait([player.pipe for player in self._players])
         return [player for player in self._players if player.pipe in ready]
 
-    def _answer(self, player: _Player, jobs: deque[Job]) -> Iterator[Played]:
+    def _answer(self, player: _Player, phase: Phase) -> Iterator[Played]:
         try:
             played: Played = player.pipe.recv()
         except (EOFError, ConnectionError):
             self._players.remove(player)
             player.process.join(END_SECONDS)
-            self._broken(player, jobs)
+            self._broken(player, phase)
             return
         self._breaks = 0
         player.job.numbers.popleft()
         if played.outcome.not_played:
             player.job.numbers.clear()
         yield played
-        if not player.job.numbers and jobs:
-            player.job = jobs.popleft()
+        if not player.job.numbers and phase.jobs:
+            player.job = phase.next(first=player.first)
         if player.job.numbers:
             player.pipe.send((player.job.case.name, player.job.numbers[0]))
         else:
             player.pipe.send(None)
+            # It takes itself down; nobody waits for it but the next phase.
             self._players.remove(player)
-            player.process.join(END_SECONDS)
+            self._leaving.append(player.process)
 
-    def _broken(self, player: _Player, jobs: deque[Job]) -> None:
+    def _broken(self, player: _Player, phase: Phase) -> None:
         self._breaks += 1
         what = f"{player.job.case.name}, round {player.job.numbers[0]}"
         print(f"{player.process.name} broke in {what}; a new one plays it", file=sys.stderr)
         if self._breaks >= BREAKS:
             raise WorldsBreak(f"{self._breaks} worlds broke one after the other, last in {what}")
-        jobs.appendleft(player.job)
+        if player.first:
+            phase.jobs.appendleft(player.job)
+        else:
+            phase.jobs.append(player.job)
 
     def _end(self) -> None:
         for player in self._players:
             if player.process.is_alive():
                 player.process.terminate()
-        for player in self._players:
-            player.process.join(END_SECONDS)
+            self._leaving.append(player.process)
+        for process in self._leaving:
+            process.join(END_SECONDS)
         self._players.clear()
+        self._leaving.clear()
 
 
 def _serve(pipe: Connection, folder: Path, options: Options) -> None:
