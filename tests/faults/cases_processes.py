@@ -125,14 +125,14 @@ async def gateway_terminated(strike: Strike) -> None:
     await _exits(strike, gateway)
 
 
-@case("allocator killed", median=0.3, longest=2.0, alone=True)
+@case("allocator killed", median=0.3, longest=2.0)
 async def allocator_killed(strike: Strike) -> None:
     """One of two: running sessions do not notice."""
     strike.rng.choice(strike.world.of("allocator")).process.kill9()
     strike.now()
 
 
-@case("every allocator killed, back after 5 s", median=0.3, longest=2.0, alone=True)
+@case("every allocator killed, back after 5 s", median=0.3, longest=2.0)
 async def every_allocator_killed(strike: Strike) -> None:
     """Nobody decides anything; running sessions do not notice."""
     allocators = strike.world.of("allocator")
@@ -144,7 +144,7 @@ async def every_allocator_killed(strike: Strike) -> None:
         allocator.process.start()
 
 
-@case("allocator hung, and back", median=0.3, longest=2.0, alone=True)
+@case("allocator hung, and back", median=0.3, longest=2.0)
 async def allocator_hung(strike: Strike) -> None:
     """SIGSTOP longer than any heartbeat."""
     allocator = strike.rng.choice(strike.world.of("allocator"))
@@ -154,7 +154,7 @@ async def allocator_hung(strike: Strike) -> None:
     allocator.process.signal(signal.SIGCONT)
 
 
-@case("allocator terminated", median=0.3, longest=2.0, alone=True)
+@case("allocator terminated", median=0.3, longest=2.0)
 async def allocator_terminated(strike: Strike) -> None:
     """SIGTERM: workers attach to the other one."""
     allocator = strike.rng.choice(strike.world.of("allocator"))
