@@ -74,6 +74,11 @@ class Case:
         model: what the callers ask for.
         poison: put poison into one caller's speech.
         seconds: of speech in each call.
+        alone: played with no other world beside it, which would be seen in its gaps.
+        deadly: workers die and are started again, which takes a processor; two such cases are not
+            played beside each other if that can be helped.
+        everyone: begins only when the spare workers are ready, too.
+        needs: says why it cannot be played in a world; empty if it can.
     """
 
     name: str
@@ -83,14 +88,18 @@ class Case:
     resumes: float | None = None
     model: str = MODEL
     poison: bool = False
-    seconds: float = 10.0
+    seconds: float = 8.0
+    alone: bool = False
+    deadly: bool = False
+    everyone: bool = False
+    needs: Callable[[World], str] = lambda _: ""
 
 
 CASES: dict[str, Case] = {}
 
 
 def case(
-    name: str, **facts: float | str | bool
+    name: str, **facts: float | str | bool | Callable[[World], str]
 ) -> Callable[[Callable[[Strike], Awaitable[None]]], Case]:
     """Register a strike as a row of the matrix."""
 

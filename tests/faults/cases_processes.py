@@ -19,7 +19,7 @@ GRACE_SECONDS = 60.0
 """What Kubernetes would wait for a worker that got SIGTERM; the processes' own limits are below."""
 
 
-@case("worker killed", median=0.3, longest=2.0)
+@case("worker killed", median=0.3, longest=2.0, alone=True)
 async def worker_killed(strike: Strike) -> None:
     """kill -9 in mid-sentence."""
     worker = strike.busiest()
@@ -40,7 +40,7 @@ async def worker_hung(strike: Strike) -> None:
     process.signal(signal.SIGCONT)
 
 
-@case("worker terminated", median=0.3, longest=2.0)
+@case("worker terminated", median=0.3, longest=2.0, alone=True)
 async def worker_terminated(strike: Strike) -> None:
     """SIGTERM, as a deploy or a scale-down sends it: handed over, exit 0."""
     worker = strike.busiest()
@@ -51,7 +51,7 @@ async def worker_terminated(strike: Strike) -> None:
     await _exits(strike, component)
 
 
-@case("worker drained", median=0.3, longest=2.0)
+@case("worker drained", median=0.3, longest=2.0, alone=True)
 async def worker_drained(strike: Strike) -> None:
     """`asr drain WORKER`: handed over, exit 0."""
     worker = strike.busiest()
@@ -70,7 +70,7 @@ async def worker_drained(strike: Strike) -> None:
     await _exits(strike, component)
 
 
-@case("two workers killed", longest=4.0)
+@case("two workers killed", longest=4.0, deadly=True)
 async def two_workers_killed(strike: Strike) -> None:
     """The owner, and within a second the one that took over."""
     first = strike.busiest()
@@ -83,7 +83,7 @@ async def two_workers_killed(strike: Strike) -> None:
     strike.world.cluster.named(second).process.kill9()
 
 
-@case("every worker killed, one back", resumes=3.0)
+@case("every worker killed, one back", resumes=3.0, deadly=True)
 async def every_worker_killed(strike: Strike) -> None:
     """Sessions wait with their audio and catch up when a worker is there again."""
     workers = strike.world.of(MODEL)
@@ -163,14 +163,14 @@ async def allocator_terminated(strike: Strike) -> None:
     await _exits(strike, allocator)
 
 
-@case("monitor killed, then a worker", longest=5.0)
+@case("monitor killed, then a worker", longest=5.0, deadly=True)
 async def monitor_killed(strike: Strike) -> None:
     """The leader dies, and just then a worker: the next leader finds it."""
     strike.world.leader().process.kill9()
     await _kill_worker(strike)
 
 
-@case("monitor hung, then a worker", longest=5.0)
+@case("monitor hung, then a worker", longest=5.0, deadly=True)
 async def monitor_hung(strike: Strike) -> None:
     """The leader is stopped, another elected; what the old one then tries is refused."""
     leader = strike.world.leader()
@@ -181,7 +181,7 @@ async def monitor_hung(strike: Strike) -> None:
     leader.process.signal(signal.SIGCONT)
 
 
-@case("monitor terminated, then a worker", longest=2.0)
+@case("monitor terminated, then a worker", longest=2.0, alone=True)
 async def monitor_terminated(strike: Strike) -> None:
     """SIGTERM: the leader resigns, another takes over at once."""
     leader = strike.world.leader()
@@ -190,7 +190,7 @@ async def monitor_terminated(strike: Strike) -> None:
     await _exits(strike, leader)
 
 
-@case("poison chunk", model=POISONABLE, poison=True)
+@case("poison chunk", model=POISONABLE, poison=True, deadly=True)
 async def poison_chunk(strike: Strike) -> None:
     """Audio that kills the worker that hears it: its session fails, everybody else goes on."""
     poisoned = strike.callers[0]
@@ -209,7 +209,7 @@ async def poison_chunk(strike: Strike) -> None:
         strike.notes.append(f"{died} workers died of the poison")
 
 
-@case("rolling deploy", median=0.5, longest=3.0, seconds=75.0)
+@case("rolling deploy", median=0.5, longest=3.0, seconds=75.0, alone=True, everyone=True)
 async def rolling_deploy(strike: Strike) -> None:
     """Everything restarted, one after the other, while people talk."""
     strike.now()

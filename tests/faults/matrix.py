@@ -1,10 +1,10 @@
-"""All cases, however often: rounds one after the other, each with its own seed."""
+"""Rounds of cases in one world, each with its own seed."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tests.faults import cases_clients, cases_processes, cases_servers
 from tests.faults.caller import Clip, Heard
@@ -24,8 +24,8 @@ class Matrix:
         world: where.
         seed: of the moments.
         sessions: live in each round.
-        timed: measure gaps: every worker is ready before a round begins, so that none that
-            starts up takes the processor from those that are looked at.
+        timed: measure gaps: enough workers are ready before a round begins, and one that still
+            starts takes only the processor time that nobody else wants.
     """
 
     def __init__(
@@ -37,23 +37,22 @@ class Matrix:
         self._timed = timed
         self._healthy: dict[tuple[str, float], tuple[list[Clip], list[Heard]]] = {}
 
-    def play(
-        self, case: Case, rounds: int, tell: Callable[[int, Outcome], None] = lambda *_: None
-    ) -> list[Outcome]:
-        """The rounds of a case."""
-        outcomes = []
-        for number in range(rounds):
-            self._world.begin(case.model, WORKERS if self._timed else 2)
-            said, healthy = self._undisturbed(case)
-            # A round can be repeated alone: its moments depend on nothing else.
-            rng = random.Random(f"{self._seed} {case.name} {number}")
-            outcome = asyncio.run(play(self._world, case, said, healthy, rng))
-            outcomes.append(outcome)
-            tell(number, outcome)
-        return outcomes
+    def round(self, case: Case, number: int) -> Outcome:
+        """One round of a case; which one decides its moments."""
+        if reason := case.needs(self._world):
+            return Outcome(not_played=reason)
+        everyone = case.everyone or (self._timed and self._kind(case) not in self._healthy)
+        self._world.begin(case.model, WORKERS if self._timed else 2, spares=everyone)
+        said, healthy = self._undisturbed(case)
+        # A round can be repeated alone: its moments depend on nothing else.
+        rng = random.Random(f"{self._seed} {case.name} {number}")
+        return asyncio.run(play(self._world, case, said, healthy, rng))
+
+    def _kind(self, case: Case) -> tuple[str, float]:
+        return case.model, case.seconds
 
     def _undisturbed(self, case: Case) -> tuple[list[Clip], list[Heard]]:
-        kind = case.model, case.seconds
+        kind = self._kind(case)
         if kind not in self._healthy:
             said = clips(self._sessions, case.seconds)
             heard = asyncio.run(undisturbed(self._world, said, case.model, timed=self._timed))

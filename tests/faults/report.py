@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.faults.case import CASES, Case
@@ -26,6 +28,8 @@ TITLES = {
 
 def row(case: Case, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The figures of a case, and which of its targets were missed."""
+    reasons = sorted({outcome.not_played for outcome in outcomes if outcome.not_played})
+    outcomes = [outcome for outcome in outcomes if not outcome.not_played]
     costs = [cost for outcome in outcomes for cost in outcome.costs]
     gaps = [gap for outcome in outcomes for gap in outcome.gaps]
     resumed = [seconds for outcome in outcomes for seconds in outcome.resumed]
@@ -44,6 +48,7 @@ def row(case: Case, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "resumes_max_ms": _ms(max(resumed)) if resumed else None,
         "errors": sorted(set(errors)),
         "wrong": wrong,
+        "not_played": "; ".join(reasons),
         "promised": {
             "median_ms": None if case.median is None else _ms(case.median),
             "longest_ms": None if case.longest is None else _ms(case.longest),
@@ -74,18 +79,31 @@ def missed(case: Case, figures: dict[str, Any]) -> list[str]:
 def shown(figures: dict[str, Any]) -> dict[str, Any]:
     """For the table."""
     cells = {title: figures[name] for name, title in TITLES.items()}
+    if figures["not_played"] and not figures["rounds"]:
+        cells = dict.fromkeys(cells) | {
+            TITLES["case"]: figures["case"],
+            TITLES["missed"]: f"not played, because: {figures['not_played']}",
+        }
     return {
         title: "-" if cell is None else "; ".join(cell)[:80] if isinstance(cell, list) else cell
         for title, cell in cells.items()
     }
 
 
+def write(folder: Path, about: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> None:
+    """As JSON and as a document."""
+    path = folder / "faults.json"
+    path.write_text(json.dumps({"machine": about, "rows": rows}, indent=2) + "\n", "utf-8")
+    (folder / "faults.md").write_text(markdown(about, rows), "utf-8")
+
+
 HEAD = """# The fault matrix
 
 Written by `make faults`. Real processes on real servers: two gateways, two allocators, two
-monitors, three workers with the demo model (chunks of 0.16 s), RabbitMQ, Redis. In each round
-{sessions} people talk through the product's own client; at a random moment something is struck;
-every transcript is then compared, word for word and time for time, with the same call undisturbed.
+monitors, at least three workers with the demo model (chunks of 0.16 s), RabbitMQ, Redis. In each
+round {sessions} people talk through the product's own client; at a random moment something is
+struck; every transcript is then compared, word for word and time for time, with the same call
+undisturbed.
 
 - **chunks lost**: 0.1 s pieces of audio that were accepted and not transcribed.
 - **finals lost, doubled**: of the undisturbed run's; sent again though the client had them.
@@ -95,8 +113,8 @@ every transcript is then compared, word for word and time for time, with the sam
 - **after return**: the same, of results that were due after what had failed was there again.
 - **missed**: promises that were not kept; that nothing is left behind in Redis and RabbitMQ is one.
 
-Measured on {processor}, {cores} cores shared by everything above and the callers; commit {commit};
-RabbitMQ {rabbitmq}, Redis {redis}; seed {seed}.
+Measured on {processor}, {cores} cores shared by everything above and the callers; {beside}; commit
+{commits}; RabbitMQ {rabbitmq}, Redis {redis}; seed {seed}.
 
 """
 
@@ -115,7 +133,15 @@ def markdown(about: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> str:
             f"| {case.name} | {' '.join((case.strike.__doc__ or '').split())} | "
             f"{_promise(figures['promised'])} |"
         )
-    return HEAD.format(**about) + "\n".join(lines) + "\n"
+    facts = {**about, "commits": ", ".join(about["commits"]), "beside": _beside(about["worlds"])}
+    return HEAD.format(**facts) + "\n".join(lines) + "\n"
+
+
+def _beside(worlds: int) -> str:
+    if worlds == 1:
+        return "one case at a time"
+    alone = ", ".join(case.name for case in CASES.values() if case.alone)
+    return f"{worlds} cases at a time, each with a system of its own, but alone: {alone}"
 
 
 def _promise(promised: Mapping[str, int | None]) -> str:

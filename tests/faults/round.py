@@ -33,12 +33,14 @@ class Outcome:
         gaps: seconds, of those who were hit.
         resumed: seconds by which results due after the return of what had failed came late.
         wrong: everything else that should not be.
+        not_played: why it was not played; empty if it was.
     """
 
     costs: list[Cost] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
     resumed: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    not_played: str = ""
 
 
 def clips(number: int, seconds: float) -> list[Clip]:

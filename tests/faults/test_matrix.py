@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(400)]
 
 @pytest.fixture(scope="module")
 def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
-    with world(tmp_path_factory.mktemp("faults")) as made:
+    with world(tmp_path_factory.mktemp("faults"), spares=0) as made:
         yield Matrix(made, seed=1, sessions=SESSIONS, timed=False)
 
 
@@ -30,6 +30,8 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
 def test_it_costs_no_word(matrix: Matrix, name: str) -> None:
     case = CASES[name]
     short = replace(case, seconds=min(case.seconds, SECONDS)) if case.seconds < 20 else case
-    (outcome,) = matrix.play(short, rounds=1)
+    outcome = matrix.round(short, 0)
+    if outcome.not_played:
+        pytest.skip(outcome.not_played)
     assert [cost for cost in outcome.costs if not cost.nothing] == []
     assert outcome.wrong == []

@@ -12,14 +12,16 @@ from urllib.parse import urlsplit
 import redis
 
 from asr_tasks.contracts import names
+from tests.faults.priority import Starts
 from tests.servers import choose
 from tests.servers.choose import Server
 from tests.support.cluster import Cluster, Component, running
 from tests.support.eventually import eventually
 from tests.support.proxy import Proxy, ProxyThread, proxies
 
-CATALOGUE = """
-[models.english]
+MODEL, POISONABLE = "english", "poisonable"
+ENTRY = """
+[models.{name}]
 language = "en"
 model = "models/english/english.nemo"
 kind = "cache_aware"
@@ -28,22 +30,15 @@ decoding = "ctc"
 att_context = [70, 1]
 slots = 8
 end_of_utterance_ms = 800
-
-[models.poisonable]
-language = "en"
-model = "models/english/english.nemo"
-kind = "cache_aware"
-decoding = "ctc"
-att_context = [70, 1]
-slots = 8
-end_of_utterance_ms = 800
-task = "tests.poisonable"
 """
-ROOT = Path(__file__).parents[2]
-MODEL, POISONABLE = "english", "poisonable"
+CATALOGUE = ENTRY.format(name=MODEL) + ENTRY.format(name=POISONABLE) + 'task = "tests.poisonable"\n'
 WORKERS = 3
+"""Ready when a round begins."""
+SPARES = 1
+"""More than that, so that a round need not wait for what the one before has killed."""
 QUIET_SECONDS = 20.0
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
+"""Two worlds that begin together load eight models on few cores."""
 
 
 @dataclass(slots=True)
@@ -57,6 +52,8 @@ class World:
     redis_link: Proxy
     cluster: Cluster
     store: redis.Redis
+    starts: Starts
+    spares: int = SPARES
     gateway_links: dict[str, Proxy] = field(default_factory=dict)
 
     @property
@@ -85,32 +82,45 @@ class World:
         holder = self.store.hget(names.leader_key("monitor"), "holder")
         return self.cluster.named(str(holder))
 
-    def begin(self, model: str = MODEL, workers: int = WORKERS) -> None:
-        """What a round needs: every component ready, and so many workers of the model."""
+    def begin(self, model: str = MODEL, workers: int = WORKERS, *, spares: bool = False) -> None:
+        """What a round needs: every component ready, and so many workers of the model; the spare
+        ones, too, if asked for.
+        """
         if model == POISONABLE and not self.of(POISONABLE):
-            for index in range(WORKERS):
+            for index in range(WORKERS + self.spares):
                 self.cluster.worker(
                     f"{POISONABLE}-{index}",
                     model=POISONABLE,
                     arguments=("-I", "tests.faults.poison"),
                 )
-        self.repair(model, workers)
+        elif model != POISONABLE:
+            self._dismiss(POISONABLE)
+        self.repair(model, WORKERS + self.spares if spares else workers)
 
     def repair(self, model: str = MODEL, workers: int = WORKERS) -> None:
         """Bring everything back that a fault has left dead, and wait until enough is ready."""
         self.network.do(self.broker_link.flow)
         self.network.do(self.redis_link.flow)
+        serving = (*self.of(MODEL), *self.of(POISONABLE))
         for component in self.cluster.components:
             if component.process.alive:
                 component.process.signal(signal.SIGCONT)
+            elif component in serving:
+                self.starts.begin(component)
             else:
                 component.process.start()
-        serving = (*self.of(MODEL), *self.of(POISONABLE))
         for component in self.cluster.components:
             if component not in serving:
                 eventually(component.ready, within=READY_SECONDS, every=0.1)
+        if len(self._idle(model)) < workers:
+            self.starts.hurry()
         # Ready is what a component says of itself; the allocator has to have heard of it, too.
         eventually(lambda: len(self._idle(model)) >= workers, within=READY_SECONDS, every=0.1)
+
+    def _dismiss(self, role: str) -> None:
+        for component in self.of(role):
+            component.process.stop()
+            self.cluster.components.remove(component)
 
     def _idle(self, model: str) -> list[str]:
         return [
@@ -151,14 +161,16 @@ class World:
 
 
 @contextlib.contextmanager
-def world(folder: Path) -> Iterator[World]:
+def world(folder: Path, spares: int = SPARES) -> Iterator[World]:
     """All of it, ready, for as long as the block lasts."""
+    folder.mkdir(parents=True, exist_ok=True)
     catalogue = folder / "catalogue.toml"
     catalogue.write_text(CATALOGUE)
     with (
         choose.rabbitmq(folder / "rabbitmq") as rabbitmq,
         choose.redis(folder / "redis") as redis_server,
         proxies() as network,
+        Starts() as starts,
     ):
         broker, memory = urlsplit(rabbitmq.url), urlsplit(redis_server.url)
         broker_link = network.add(str(broker.hostname), broker.port or 5672)
@@ -170,13 +182,23 @@ def world(folder: Path) -> Iterator[World]:
             {"ASR_CATALOGUE": str(catalogue)},
         )
         store = redis.Redis.from_url(redis_server.url, decode_responses=True)
-        made = World(rabbitmq, redis_server, network, broker_link, redis_link, cluster, store)
+        made = World(
+            rabbitmq,
+            redis_server,
+            network,
+            broker_link,
+            redis_link,
+            cluster,
+            store,
+            starts,
+            spares,
+        )
         with running(cluster):
             for name in ("allocator-0", "allocator-1"):
                 cluster.allocator(name)
             for name in ("monitor-0", "monitor-1"):
                 cluster.monitor(name)
-            for index in range(WORKERS):
+            for index in range(WORKERS + spares):
                 cluster.worker(f"{MODEL}-{index}", model=MODEL)
             for name in ("gateway-0", "gateway-1"):
                 gateway = cluster.gateway(name)
