@@ -83,7 +83,7 @@ async def two_workers_killed(strike: Strike) -> None:
     strike.world.cluster.named(second).process.kill9()
 
 
-@case("every worker killed, one back", resumes=3.0, deadly=True)
+@case("every worker killed, one back", resumes=3.0, seconds=24.0, deadly=True)
 async def every_worker_killed(strike: Strike) -> None:
     """Sessions wait with their audio and catch up when a worker is there again."""
     workers = strike.world.of(MODEL)
