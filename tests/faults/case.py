@@ -73,7 +73,7 @@ class Case:
         resumes: target: seconds by which results due after the return may be late.
         model: what the callers ask for.
         poison: put poison into one caller's speech.
-        seconds: of speech in each call.
+        seconds: of speech in each call; enough that some is due after what had failed is back.
         alone: played with no other world beside it, which would be seen in its gaps.
         deadly: workers die and are started again, which takes a processor; two such cases are not
             played beside each other if that can be helped.

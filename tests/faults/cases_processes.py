@@ -15,6 +15,8 @@ MOST_DEATHS = 5
 """Workers that one piece of poison may kill: two that say nothing of whose it was, one more if the
 session had committed before, and two that name it."""
 
+CATCHING_UP_SECONDS = 5.0
+
 GRACE_SECONDS = 60.0
 """What Kubernetes would wait for a worker that got SIGTERM; the processes' own limits are below."""
 
@@ -83,7 +85,7 @@ async def two_workers_killed(strike: Strike) -> None:
     strike.world.cluster.named(second).process.kill9()
 
 
-@case("every worker killed, one back", resumes=3.0, deadly=True)
+@case("every worker killed, one back", resumes=3.0, seconds=24.0, alone=True)
 async def every_worker_killed(strike: Strike) -> None:
     """Sessions wait with their audio and catch up when a worker is there again."""
     workers = strike.world.of(MODEL)
@@ -93,6 +95,10 @@ async def every_worker_killed(strike: Strike) -> None:
     workers[0].process.start()
     await eventually_async(lambda: asyncio.to_thread(workers[0].ready), within=60, every=0.1)
     strike.returned()
+    # The next round need not wait for the others, and the one has caught up by then.
+    await asyncio.sleep(CATCHING_UP_SECONDS)
+    for worker in workers[1:]:
+        strike.world.starts.begin(worker)
 
 
 @case("gateway killed", longest=2.0)
@@ -209,7 +215,7 @@ async def poison_chunk(strike: Strike) -> None:
         strike.notes.append(f"{died} workers died of the poison")
 
 
-@case("rolling deploy", median=0.5, longest=3.0, seconds=75.0, alone=True, everyone=True)
+@case("rolling deploy", median=0.5, longest=3.0, seconds=75.0, deadly=True, everyone=True)
 async def rolling_deploy(strike: Strike) -> None:
     """Everything restarted, one after the other, while people talk."""
     strike.now()

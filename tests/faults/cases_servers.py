@@ -13,7 +13,7 @@ from tests.faults.tools import own_node, own_rabbitmq, own_redis, own_redis_file
 from tests.servers.redis import LocalRedis
 
 
-@case("RabbitMQ killed and restarted", resumes=3.0, needs=own_rabbitmq)
+@case("RabbitMQ killed and restarted", resumes=3.0, seconds=14.0, needs=own_rabbitmq)
 async def rabbitmq_killed(strike: Strike) -> None:
     """kill -9 of the node; what was confirmed is on its disk."""
     server = strike.world.rabbitmq
@@ -31,7 +31,7 @@ async def rabbitmq_cut(strike: Strike) -> None:
     strike.now()
 
 
-@case("RabbitMQ's connections stalled", resumes=3.0)
+@case("RabbitMQ's connections stalled", resumes=3.0, seconds=14.0)
 async def rabbitmq_stalled(strike: Strike) -> None:
     """No packet passes, nobody is told; then everything that was held back comes at once."""
     link = strike.world.broker_link
@@ -83,7 +83,7 @@ async def redis_loses_a_second(strike: Strike) -> None:
     strike.returned()
 
 
-@case("Redis stalled", resumes=3.0)
+@case("Redis stalled", resumes=3.0, seconds=14.0)
 async def redis_stalled(strike: Strike) -> None:
     """SIGSTOP: it accepts and answers nothing."""
     server = strike.world.redis

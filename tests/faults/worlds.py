@@ -22,6 +22,7 @@ from tests.faults.world import world
 BREAKS = 3
 """Worlds that may break one after the other with no round played in between."""
 END_SECONDS = 120.0
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class WorldsBreak(Exception):
@@ -132,14 +133,23 @@ class Worlds:
 
 def _serve(pipe: Connection, folder: Path, options: Options) -> None:
     """One world, until nothing more is to be played or nobody asks any more."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for number in STOPPING:
+        signal.signal(number, _stop)
     with world(folder) as made:
         matrix = Matrix(made, options.seed, options.sessions)
         while (wanted := _next(pipe)) is not None:
-            name, number = wanted
+            name, which = wanted
             began = time.monotonic()
-            outcome: Outcome = matrix.round(CASES[name], number)
-            pipe.send(Played(name, number, time.monotonic() - began, outcome))
+            outcome: Outcome = matrix.round(CASES[name], which)
+            pipe.send(Played(name, which, time.monotonic() - began, outcome))
+
+
+def _stop(*_: object) -> None:
+    # Once: Ctrl-C comes to the whole group, then our parent's own; what is being taken down must
+    # not be left half way.
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(1)
 
 
 def _next(pipe: Connection) -> tuple[str, int] | None:
