@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, NoScriptError, RedisError
@@ -22,11 +22,16 @@ from asr_tasks.state.scripts import source
 COMMAND_SECONDS: Final = 2.0
 """One command to Redis may take so long before Redis counts as away."""
 
+MAX_CONNECTIONS: Final = 50
+"""Connections of one gateway; commands beyond wait for one, as long as for an answer."""
+
 
 def connected(url: str) -> Redis:
     """A client over its own pool; commands fail fast and are repeated by whoever waits."""
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=MAX_CONNECTIONS,
+        timeout=COMMAND_SECONDS,
         socket_timeout=COMMAND_SECONDS,
         socket_connect_timeout=COMMAND_SECONDS,
         # Once more at once: a pooled connection may have died with an earlier Redis. So a script
@@ -34,6 +39,7 @@ def connected(url: str) -> Redis:
         # timeout: it has taken its time already.
         retry=Retry(NoBackoff(), 1, (ConnectionError,)),
     )
+    return Redis.from_pool(pool)
 
 
 class RedisLink:

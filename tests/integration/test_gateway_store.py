@@ -56,6 +56,12 @@ async def spoiled(store: SessionsStore) -> str:
     return session
 
 
+async def test_a_burst_of_sessions_waits_for_a_connection(store: SessionsStore) -> None:
+    sessions = [names.new_session_id() for _ in range(300)]
+    tokens = await asyncio.gather(*(store.open(session, ENGLISH) for session in sessions))
+    assert len(set(tokens)) == 300
+
+
 async def test_a_script_that_breaks_is_no_outage(store: SessionsStore) -> None:
     session = await spoiled(store)
     with pytest.raises(AsrError) as ended:

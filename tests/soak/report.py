@@ -69,7 +69,7 @@ class Report:
     def show(self) -> None:
         """Print it."""
         console = Console(width=150)
-        show("growth, second to last quarter of each series", [_row(v) for v in self.verdicts])
+        show("growth, from the first half to the last quarter of each series", [_row(v) for v in self.verdicts])
         table = Table("check", "", "detail", title="checks", title_justify="left")
         for check in self.checks:
             mark = "[green]good" if check.good else "[red]BAD"
@@ -101,7 +101,7 @@ def _of_the_whole(soak: Soak, verdicts: list[Verdict]) -> list[Check]:
 def _row(verdict: Verdict) -> dict[str, Any]:
     return {
         "what": f"{verdict.series}: {verdict.figure}",
-        "second": verdict.second,
+        "before": verdict.before,
         "last": verdict.last,
         "growth": verdict.growth,
         "allowed": verdict.allowed,

@@ -93,4 +93,4 @@ def test_a_process_that_still_loads_is_not_judged() -> None:
 
 
 def test_shrinking_is_flat() -> None:
-    assert Verdict("redis", "clients", second=50, last=10, allowed=6, per_hour=-80).flat
+    assert Verdict("redis", "clients", before=50, last=10, allowed=6, per_hour=-80).flat
