@@ -69,7 +69,10 @@ class Report:
     def show(self) -> None:
         """Print it."""
         console = Console(width=150)
-        show("growth, from the first half to the last quarter of each series", [_row(v) for v in self.verdicts])
+        show(
+            "growth, from the first half to the last quarter of each series",
+            [_row(v) for v in self.verdicts],
+        )
         table = Table("check", "", "detail", title="checks", title_justify="left")
         for check in self.checks:
             mark = "[green]good" if check.good else "[red]BAD"
