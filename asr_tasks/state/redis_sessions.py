@@ -22,6 +22,9 @@ from asr_tasks.state.sessions import RECENT, Behind, Claim, Ending, StoreDown
 COMMAND_TIMEOUT = 2.0
 """Seconds one command to Redis may take before it counts as unreachable."""
 
+MAX_CONNECTIONS = 50
+"""Connections of one worker; a stream's command beyond waits for one, as long as for an answer."""
+
 
 @contextmanager
 def _outages() -> Iterator[None]:
@@ -55,14 +58,16 @@ class RedisSessions:
     @classmethod
     def connect(cls, url: str, *, result_expires: int = 3600) -> RedisSessions:
         """A store over its own connection pool; fails fast, retrying is the caller's."""
-        client = redis.Redis.from_url(
+        pool = redis.BlockingConnectionPool.from_url(
             url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=COMMAND_TIMEOUT,
             socket_timeout=COMMAND_TIMEOUT,
             socket_connect_timeout=COMMAND_TIMEOUT,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=0,
         )
-        return cls(client, result_expires=result_expires)
+        return cls(redis.Redis.from_pool(pool), result_expires=result_expires)
 
     def claim(self, lease: Lease, *, reports: int | None = None) -> Claim:
         reply = self._call(
