@@ -39,6 +39,12 @@ pipeline is NeMo alone, in as many processes as there are cores, as fast as it c
 each chunk that it has heard: the model's own 560 ms are in it, and the pauses of the speaker.
 Percent are of one core, a stream.
 """,
+    "broker": """\
+## What the broker's clients cost
+
+`make bench BENCH="--json docs/bench broker"`. Fifty sessions at the pace of speech, every message
+persistent and confirmed; no gateway, no worker: a publisher, RabbitMQ and a consumer.
+""",
 }
 
 

@@ -28,7 +28,7 @@ def rows(url: str, broker_pid: int | None, *, quick: bool) -> Iterator[Row]:
     for client in CLIENTS:
         yield _measure(url, broker_pid, client, "classic", CHUNK_SECONDS, seconds)
     yield _measure(url, broker_pid, "aiormq", "quorum", CHUNK_SECONDS, seconds)
-    for chunk in (0.05, 0.2):
+    for chunk in (0.05, 0.2, 0.56):
         yield _measure(url, broker_pid, "aiormq", "classic", chunk, seconds)
 
 
