@@ -131,7 +131,10 @@ def test_only_the_result_is_left_and_it_expires(redis_server):
     client = redis.Redis.from_url(redis_server.url, decode_responses=True)
     sessions = RedisSessions.connect(redis_server.url, result_expires=60)
     owner = lease()
-    client.hset(names.session_key(owner.session), mapping={"epoch": 1, "state": "assigned"})
+    client.hset(
+        names.session_key(owner.session),
+        mapping={"epoch": 1, "state": "assigned", "worker": "worker-0"},
+    )
     client.sadd(names.SESSIONS_KEY, owner.session)
     sessions.claim(owner)
     sessions.commit(owner, 1, [HELLO], Checkpoint(16_000, b"state"), first=0, ended=True)
