@@ -32,7 +32,8 @@ class AudioBuffer:
 
     def __init__(self, position: int = 0, frame: int = 0) -> None:
         pieces = -(-frame * BYTES_PER_SAMPLE // MAX_CHUNK)
-        self._piece = frame // pieces * BYTES_PER_SAMPLE if pieces else 0
+        self._frame = frame * BYTES_PER_SAMPLE
+        self._piece = -(-frame // pieces) * BYTES_PER_SAMPLE if pieces else 0
         self._at = position * BYTES_PER_SAMPLE
         self._data = bytearray()
         self._ended = False
@@ -92,13 +93,16 @@ class AudioBuffer:
 
     def _missing(self) -> int:
         """Bytes to come before a chunk is worth its message."""
-        wanted = self._piece - self._at % self._piece if self._piece else CHUNK
-        return wanted - len(self._data)
+        if not self._frame:
+            return CHUNK - len(self._data)
+        within = self._at % self._frame
+        boundary = min((within // self._piece + 1) * self._piece, self._frame)
+        return boundary - within - len(self._data)
 
     def _whole(self) -> int:
         """Bytes of the next chunk: whole pieces as far as they are there, else all."""
         size = min(len(self._data), MAX_CHUNK)
-        if not self._piece:
+        if not self._frame:
             return size
-        over = (self._at + size) % self._piece
+        over = (self._at + size) % self._frame % self._piece
         return size - over if over < size else size

@@ -197,6 +197,18 @@ async def test_chunks_end_where_the_recognisers_frames_do() -> None:
     assert await buffer.take(1.0) is None
 
 
+async def test_the_pieces_of_a_frame_that_cannot_be_cut_evenly_still_end_with_it() -> None:
+    frame = 20_480  # 1.28 s: three pieces
+    buffer = AudioBuffer(frame=frame)
+    ends = []
+    for _ in range(50):
+        await buffer.put(bytes(2 * frame))
+        pieces = [len(await buffer.take(1.0) or b"") // 2 for _ in range(3)]
+        ends.append(sum(pieces))
+        assert max(pieces) - min(pieces) <= 2
+    assert ends == [frame] * 50
+
+
 async def test_a_frame_longer_than_the_largest_chunk_is_cut_evenly() -> None:
     buffer = AudioBuffer(frame=17920)  # 1.12 s
     await buffer.put(bytes(2 * 17920))
