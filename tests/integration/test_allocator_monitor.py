@@ -154,7 +154,7 @@ async def test_a_killed_worker_costs_its_sessions_little_time(
     )
     took = time.perf_counter() - begin
     print(f"moved {len(sessions)} sessions {took * 1000:.0f} ms after the kill")
-    assert took < 5.0  # 100 ms of it is the grace; its silence would take 30 s
+    assert took < 1.0  # 100 ms of it is the grace
     assert all(offer.epoch == 2 for offer in sent.offers)
     await eventually_async(lambda: _is_gone(store, "worker-0"))
 

@@ -183,7 +183,7 @@ async def test_a_stream_that_breaks_makes_a_suspect_at_once(store, stub):
     took = time.perf_counter() - begin
     await pubsub.aclose()
     assert message["data"] == "worker-0"
-    assert took < 1.0, f"{took * 1000:.0f} ms"  # 50 ms on an idle machine; silence takes longer
+    assert took < 0.2, f"{took * 1000:.0f} ms"  # 50 ms on an idle machine
     assert (await worker_of(store, "worker-0"))["suspect"]
 
 
