@@ -228,4 +228,4 @@ def _finish(environment: Environment, lease: Lease, stream: Stream, ending: Endi
             time.sleep(random.uniform(0.1, 0.4))
 
 
-__all__ = ["Body", "Environment", "NotOurs", "StoreDown", "drive"]
+__all__ = ["Body", "Environment", "NotOurs", "drive"]

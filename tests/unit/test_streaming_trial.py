@@ -81,13 +81,19 @@ def test_an_upload_that_never_catches_up_is_acquitted_by_what_it_has_read():
     assert not trial.on
 
 
-def test_a_turn_ends_with_a_commit():
-    """Of two streams on trial in a process neither waits for the other's whole backlog."""
+def two_on_trial() -> tuple[MemorySessions, tuple[Lease, Trial], tuple[Lease, Trial]]:
+    """Streams of one process."""
     sessions = MemorySessions()
     one, two = (Lease(new_session_id(), "worker", 1) for _ in range(2))
     sessions.assign(one)
     sessions.assign(two)
     first, second = (Trial(sessions, lease, ON_TRIAL, 0) for lease in (one, two))
+    return sessions, (one, first), (two, second)
+
+
+def test_a_turn_ends_with_a_commit():
+    """Of two streams on trial in a process neither waits for the other's whole backlog."""
+    sessions, (one, first), (two, second) = two_on_trial()
     first.work()
     first.pause()
     first.committed(8_000)
@@ -98,11 +104,7 @@ def test_a_turn_ends_with_a_commit():
 
 def test_a_stream_without_a_turn_is_not_noted(monkeypatch):
     monkeypatch.setattr(trials, "WAIT_SECONDS", 0.01)
-    sessions = MemorySessions()
-    one, two = (Lease(new_session_id(), "worker", 1) for _ in range(2))
-    sessions.assign(one)
-    sessions.assign(two)
-    first, second = (Trial(sessions, lease, ON_TRIAL, 0) for lease in (one, two))
+    sessions, (_, first), (two, second) = two_on_trial()
     first.work()
     second.work()
     assert not sessions.at_work(two.session)
