@@ -25,6 +25,7 @@ from asr_tasks import log
 from asr_tasks.catalogue import Entry
 from asr_tasks.contracts.audio import SAMPLE_RATE
 from asr_tasks.contracts.results import Word
+from asr_tasks.recognizers import old_tarfile
 from asr_tasks.recognizers.backend import Frame, Options, Output
 from asr_tasks.recognizers.nemo_config import pipeline_config
 from asr_tasks.recognizers.nemo_slots import SlotCopy, Slots
@@ -51,6 +52,7 @@ class NemoBackend:
         torch.set_num_threads(1)
         checkpoint = entry.checkpoint
         config = pipeline_config(entry, checkpoint)
+        old_tarfile.mend()
         self._pipeline = PipelineBuilder.build_pipeline(OmegaConf.create(config))
         self._pipeline.open_session()
         self._entry = entry

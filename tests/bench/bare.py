@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 from asr_tasks.catalogue import Catalogue
 from asr_tasks.contracts.audio import SAMPLE_RATE
+from asr_tasks.recognizers import old_tarfile
 from asr_tasks.recognizers.nemo_config import pipeline_config
 from tests.bench.recordings import voices
 
@@ -28,6 +29,7 @@ def rate(model: str, streams: int, seconds: float) -> float:
     entry = Catalogue.load()[model]
     config = pipeline_config(entry, entry.checkpoint)
     config["streaming"] |= {"num_slots": streams, "batch_size": streams}
+    old_tarfile.mend()
     pipeline = PipelineBuilder.build_pipeline(OmegaConf.create(config))
     pipeline.open_session()
     frame = round(pipeline.chunk_size_in_secs * SAMPLE_RATE)

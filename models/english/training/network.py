@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from asr_tasks.recognizers import old_tarfile
 from models.english.training import grammar
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -29,6 +30,7 @@ def load(path: Path) -> Any:
     logging.disable(logging.WARNING)
     from nemo.collections.asr.models import ASRModel
 
+    old_tarfile.mend()
     model = ASRModel.restore_from(str(path), map_location="cpu")
     model.preprocessor.featurizer.dither = 0.0
     model.preprocessor.featurizer.pad_to = 0
