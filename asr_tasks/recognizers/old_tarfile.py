@@ -22,4 +22,4 @@ def mend() -> None:
     def extract(*arguments: Any, filter: object = None, **named: Any) -> None:
         plain(*arguments, **named)
 
-    tarfile.TarFile.extract = extract  # type: ignore[assignment]
+    tarfile.TarFile.extract = extract  # type: ignore[method-assign]
