@@ -40,9 +40,10 @@ class Observation:
         waiting: sessions that have no worker.
         arrivals: sessions opened since this counter began (it only grows; a smaller value than the
             last one means that it began again).
-        talked: slot-seconds that ended sessions have used, and `ended` how many of them there are;
-            both only grow, like `arrivals`.
-        hour: the hour of the week, local time, 0.0 (Monday, midnight) up to 168.0; for schedules only.
+        talked: slot-seconds that ended sessions have used; only grows, like `arrivals`.
+        ended: how many sessions that were; only grows.
+        hour: the hour of the week, local time, 0.0 (Monday, midnight) up to 168.0; only
+            schedules look at it.
         startup: seconds that a worker was seen to need from the order to its first free slot; None
             while nobody has seen one.
     """

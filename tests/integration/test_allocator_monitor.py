@@ -120,7 +120,7 @@ class Reporting:
 
     async def hang(self):
         self._task.cancel()
-        await asyncio.wait({self._task})
+        await asyncio.wait_for(asyncio.wait({self._task}), 10)
 
 
 @pytest.fixture
