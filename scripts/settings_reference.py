@@ -117,7 +117,13 @@ def _default(field: FieldInfo) -> str:
 
 
 def _takes(field: FieldInfo) -> str:
-    kinds = {int: "whole number", float: "number", bool: "`true` or `false`", str: "text", SecretStr: "secret"}
+    kinds = {
+        int: "whole number",
+        float: "number",
+        bool: "`true` or `false`",
+        str: "text",
+        SecretStr: "secret",
+    }
     bounds = [
         f"{sign} {getattr(rule, name):g}"
         for rule in field.metadata

@@ -1,0 +1,75 @@
+"""What the HTTP API is sent, as JSON Schema for its OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from asr_tasks.contracts.jobs import FORMATS
+from gateway.http.fields import NAME_LENGTH, URI_LENGTH
+from gateway.http.job_request import CHANNELS
+from gateway.http.openapi_schemas import UUID, Schema, array, obj, text
+from gateway.http.transcription_request import GRANULARITIES, RESPONSE_FORMATS
+
+_PRINTABLE: Final = "^[ -~]*$"
+_FILE: Final = text("The recording, in any format that FFmpeg reads.", format="binary")
+_LANGUAGE: Final = text("Language tag, for models that know several.", maxLength=32)
+
+TRANSCRIPTION: Final[Schema] = obj(
+    {
+        "file": _FILE,
+        "model": text("A name from GET /v1/models.", maxLength=NAME_LENGTH),
+    },
+    {
+        "language": {**_LANGUAGE, "pattern": _PRINTABLE},
+        "prompt": text("Accepted and not heeded.", maxLength=2000),
+        "response_format": text(enum=list(RESPONSE_FORMATS), default="json"),
+        "temperature": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "description": "Accepted and not heeded: recognition is deterministic.",
+        },
+        "timestamp_granularities[]": {
+            **array(text(enum=list(GRANULARITIES))),
+            "description": "With verbose_json only.",
+        },
+        "stream": {
+            "type": "boolean",
+            "description": "Server-sent events as text becomes known; with json or text only.",
+        },
+    },
+)
+
+_JOB: Final[Schema] = {
+    "model": text("A name from GET /v1/models; empty: the first.", maxLength=NAME_LENGTH),
+    "language": {**_LANGUAGE, "pattern": _PRINTABLE},
+    "format": text("Of the target.", enum=list(FORMATS), default="json"),
+    "channels": text(
+        "Mix the channels, or transcribe each apart, merged in order of time.",
+        enum=list(CHANNELS),
+        default="mix",
+    ),
+    "target": text("URI of a file to write, where the settings allow it.", maxLength=URI_LENGTH),
+    "webhook": text("http(s) URL that is told when the job is over.", maxLength=URI_LENGTH),
+    "name": text("What people call it.", maxLength=NAME_LENGTH, pattern=_PRINTABLE),
+    "id": text(
+        "A UUID of your own: the same request again changes nothing.", pattern=UUID, format="uuid"
+    ),
+}
+
+JOB: Final[Schema] = obj(
+    {"source": text("URI of the recording.", maxLength=URI_LENGTH, format="uri")},
+    _JOB,
+    additionalProperties=False,
+)
+
+JOB_FORM: Final[Schema] = obj({"file": _FILE}, _JOB, additionalProperties=False)
+
+
+def body(**media: Schema) -> dict[str, Any]:
+    """A request body by the short name of its type."""
+    types = {"json": "application/json", "form": "multipart/form-data"}
+    return {
+        "required": True,
+        "content": {types[name]: {"schema": schema} for name, schema in media.items()},
+    }
