@@ -10,7 +10,8 @@
     │   ├── BadAudio          bad_audio
     │   ├── BadMessage        bad_message
     │   ├── MessageTooBig     message_too_big
-    │   └── AudioAfterEnd     audio_after_end
+    │   ├── AudioAfterEnd     audio_after_end
+    │   └── BadSource         bad_source
     ├── Refused               right request, not for this caller or not now
     │   ├── NotYourSession    not_your_session
     │   ├── SessionEnded      session_ended
@@ -19,7 +20,8 @@
     ├── Unavailable           try again later
     │   ├── ModelUnavailable  model_unavailable
     │   ├── NoWorker          no_worker
-    │   └── BackendDown       backend_down
+    │   ├── BackendDown       backend_down
+    │   └── SourceUnavailable source_unavailable
     └── StreamFailed          the work itself went wrong
         ├── IdleTimeout       idle_timeout
         ├── LimitExceeded     limit_exceeded
@@ -104,6 +106,13 @@ class AudioAfterEnd(BadRequest):
     hint = "Audio came after the end of the stream; open a new session for it."
 
 
+class BadSource(BadRequest):
+    """A recording that is not there, or must not be read; or a target that cannot be written."""
+
+    code = "bad_source"
+    hint = "The recording is not there or may not be read; check its address and permissions."
+
+
 class Refused(AsrError):
     """Right request, but not for this caller or not now."""
 
@@ -167,6 +176,13 @@ class BackendDown(Unavailable):
     hint = "A part of the service does not answer; try again shortly."
 
 
+class SourceUnavailable(Unavailable):
+    """Where the recording lies cannot be reached just now."""
+
+    code = "source_unavailable"
+    hint = "The place where the recording lies does not answer; try again shortly."
+
+
 class StreamFailed(AsrError):
     """The work itself went wrong."""
 
@@ -228,6 +244,7 @@ STATUS: Final[dict[str, Status]] = {
     "bad_message": Status(400, 4400, "INVALID_ARGUMENT"),
     "message_too_big": Status(413, 1009, "INVALID_ARGUMENT"),
     "audio_after_end": Status(409, 4409, "FAILED_PRECONDITION"),
+    "bad_source": Status(422, 4422, "NOT_FOUND"),
     "refused": Status(403, 4403, "PERMISSION_DENIED"),
     "not_your_session": Status(403, 4403, "PERMISSION_DENIED"),
     "session_ended": Status(410, 4410, "NOT_FOUND"),
@@ -237,6 +254,7 @@ STATUS: Final[dict[str, Status]] = {
     "model_unavailable": Status(503, 4503, "FAILED_PRECONDITION"),
     "no_worker": Status(503, 1013, "RESOURCE_EXHAUSTED"),
     "backend_down": Status(503, 1013, "UNAVAILABLE"),
+    "source_unavailable": Status(503, 1013, "UNAVAILABLE"),
     "stream_failed": Status(500, 4500, "ABORTED"),
     "idle_timeout": Status(408, 4408, "DEADLINE_EXCEEDED"),
     "limit_exceeded": Status(408, 4408, "DEADLINE_EXCEEDED"),
