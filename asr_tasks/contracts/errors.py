@@ -11,11 +11,14 @@
     │   ├── BadMessage        bad_message
     │   ├── MessageTooBig     message_too_big
     │   ├── AudioAfterEnd     audio_after_end
+    │   ├── UnknownJob        unknown_job
     │   └── BadSource         bad_source
     ├── Refused               right request, not for this caller or not now
     │   ├── NotYourSession    not_your_session
     │   ├── SessionEnded      session_ended
     │   ├── SessionSuperseded superseded
+    │   ├── NotAuthorised     not_authorised
+    │   ├── NoTranscript      no_transcript
     │   └── Overloaded        overloaded
     ├── Unavailable           try again later
     │   ├── ModelUnavailable  model_unavailable
@@ -99,6 +102,13 @@ class MessageTooBig(BadRequest):
     hint = "The message is larger than the limit; send audio in smaller pieces."
 
 
+class UnknownJob(BadRequest):
+    """There is no job of that id."""
+
+    code = "unknown_job"
+    hint = "There is no job with this id, or it has expired."
+
+
 class AudioAfterEnd(BadRequest):
     """Audio after the end of stream."""
 
@@ -139,6 +149,20 @@ class SessionSuperseded(Refused):
 
     code = "superseded"
     hint = "Another connection of yours has taken over this session."
+
+
+class NotAuthorised(Refused):
+    """The request shows no key, or one that is not valid."""
+
+    code = "not_authorised"
+    hint = "A valid key is missing: Authorization: Bearer KEY."
+
+
+class NoTranscript(Refused):
+    """The job has no transcript: it is not done."""
+
+    code = "no_transcript"
+    hint = "The job is not done, so there is no transcript of it yet."
 
 
 class Overloaded(Refused):
@@ -243,12 +267,15 @@ STATUS: Final[dict[str, Status]] = {
     "bad_audio": Status(415, 4415, "INVALID_ARGUMENT"),
     "bad_message": Status(400, 4400, "INVALID_ARGUMENT"),
     "message_too_big": Status(413, 1009, "INVALID_ARGUMENT"),
+    "unknown_job": Status(404, 4404, "NOT_FOUND"),
     "audio_after_end": Status(409, 4409, "FAILED_PRECONDITION"),
     "bad_source": Status(422, 4422, "NOT_FOUND"),
     "refused": Status(403, 4403, "PERMISSION_DENIED"),
     "not_your_session": Status(403, 4403, "PERMISSION_DENIED"),
     "session_ended": Status(410, 4410, "NOT_FOUND"),
     "superseded": Status(409, 4412, "ABORTED"),
+    "not_authorised": Status(401, 4401, "UNAUTHENTICATED"),
+    "no_transcript": Status(409, 4409, "FAILED_PRECONDITION"),
     "overloaded": Status(503, 1013, "RESOURCE_EXHAUSTED"),
     "unavailable": Status(503, 1013, "UNAVAILABLE"),
     "model_unavailable": Status(503, 4503, "FAILED_PRECONDITION"),
