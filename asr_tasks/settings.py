@@ -43,8 +43,8 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr = Field(
         SecretStr(""),
         description=(
-            "Signs what webhooks are told, base64 of 24 to 64 random bytes, with or without `whsec_` "
-            "before it; empty: jobs may not name a webhook."
+            "Signs what webhooks are told: base64 of 24 to 64 random bytes, with or without "
+            "`whsec_` before it; empty: jobs may not name a webhook."
         ),
     )
     result_expires: int = Field(3600, ge=1, description="Seconds an ended session's result stays.")

@@ -10,8 +10,9 @@
     │   ├── BadAudio          bad_audio
     │   ├── BadMessage        bad_message
     │   ├── MessageTooBig     message_too_big
+    │   ├── AudioAfterEnd     audio_after_end
     │   ├── UnknownJob        unknown_job
-    │   └── AudioAfterEnd     audio_after_end
+    │   └── BadSource         bad_source
     ├── Refused               right request, not for this caller or not now
     │   ├── NotYourSession    not_your_session
     │   ├── SessionEnded      session_ended
@@ -22,7 +23,8 @@
     ├── Unavailable           try again later
     │   ├── ModelUnavailable  model_unavailable
     │   ├── NoWorker          no_worker
-    │   └── BackendDown       backend_down
+    │   ├── BackendDown       backend_down
+    │   └── SourceUnavailable source_unavailable
     └── StreamFailed          the work itself went wrong
         ├── IdleTimeout       idle_timeout
         ├── LimitExceeded     limit_exceeded
@@ -114,6 +116,13 @@ class AudioAfterEnd(BadRequest):
     hint = "Audio came after the end of the stream; open a new session for it."
 
 
+class BadSource(BadRequest):
+    """A recording that is not there, or must not be read; or a target that cannot be written."""
+
+    code = "bad_source"
+    hint = "The recording is not there or may not be read; check its address and permissions."
+
+
 class Refused(AsrError):
     """Right request, but not for this caller or not now."""
 
@@ -191,6 +200,13 @@ class BackendDown(Unavailable):
     hint = "A part of the service does not answer; try again shortly."
 
 
+class SourceUnavailable(Unavailable):
+    """Where the recording lies cannot be reached just now."""
+
+    code = "source_unavailable"
+    hint = "The place where the recording lies does not answer; try again shortly."
+
+
 class StreamFailed(AsrError):
     """The work itself went wrong."""
 
@@ -253,6 +269,7 @@ STATUS: Final[dict[str, Status]] = {
     "message_too_big": Status(413, 1009, "INVALID_ARGUMENT"),
     "unknown_job": Status(404, 4404, "NOT_FOUND"),
     "audio_after_end": Status(409, 4409, "FAILED_PRECONDITION"),
+    "bad_source": Status(422, 4422, "NOT_FOUND"),
     "refused": Status(403, 4403, "PERMISSION_DENIED"),
     "not_your_session": Status(403, 4403, "PERMISSION_DENIED"),
     "session_ended": Status(410, 4410, "NOT_FOUND"),
@@ -264,6 +281,7 @@ STATUS: Final[dict[str, Status]] = {
     "model_unavailable": Status(503, 4503, "FAILED_PRECONDITION"),
     "no_worker": Status(503, 1013, "RESOURCE_EXHAUSTED"),
     "backend_down": Status(503, 1013, "UNAVAILABLE"),
+    "source_unavailable": Status(503, 1013, "UNAVAILABLE"),
     "stream_failed": Status(500, 4500, "ABORTED"),
     "idle_timeout": Status(408, 4408, "DEADLINE_EXCEEDED"),
     "limit_exceeded": Status(408, 4408, "DEADLINE_EXCEEDED"),

@@ -16,6 +16,7 @@ Format = Literal["text", "json", "srt", "vtt", "ctm", "csv"]
 Channels = Literal["mix", "split"]
 
 FORMATS: Final[tuple[Format, ...]] = ("text", "json", "srt", "vtt", "ctm", "csv")
+CHANNELS: Final[tuple[Channels, ...]] = ("mix", "split")
 
 
 class JobState(StrEnum):
