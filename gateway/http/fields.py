@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
+from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.http.errors import BadField
 from gateway.http.form import Fields
 
-NAME_LENGTH = 200
-URI_LENGTH = 4096
+NAME_LENGTH: Final = 200
+URI_LENGTH: Final = 4096
+_CHAIN: Final = re.compile(r"::[a-z0-9]+:")
+"""fsspec would open ``https://…::file://…`` as a file inside another."""
 
 
 def one(fields: Fields, name: str, default: str = "") -> str:
@@ -88,6 +92,8 @@ def uri(name: str, value: str, schemes: Collection[str]) -> str:
         BadField: not one, or another scheme.
     """
     text(name, value, URI_LENGTH)
+    if _CHAIN.search(value):
+        raise BadField(name, f"{name} must be one URI, not one inside another")
     try:
         parts = urlsplit(value)
         _ = parts.port
