@@ -65,11 +65,12 @@ class JobsResource:
         self.keys.check(request)
         query = request.query
         limit = values.whole("limit", query.get("limit", str(LISTED)), 1, MOST_LISTED)
-        state = query.get("state", "")
         after = query.get("after", "")
-        if after and not names.is_session_id(after):
+        if "after" in query and not names.is_session_id(after):
             raise BadField("after", "after must be the id of a job")
-        wanted = JobState(values.choice("state", state, tuple(JobState))) if state else None
+        wanted = None
+        if "state" in query:
+            wanted = JobState(values.choice("state", query["state"], tuple(JobState)))
         found = list(await self.jobs.recent(limit + 1, wanted, after))
         page = found[:limit]
         return web.json_response(

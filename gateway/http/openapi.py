@@ -230,10 +230,8 @@ def _recognize() -> dict[str, Any]:
             operationId=operation,
             security=_KEY,
             requestBody={
-                "content": {
-                    "application/octet-stream": {"schema": text(format="binary")},
-                    "audio/x-raw-int": {"schema": text(format="binary")},
-                }
+                "description": "Any container, or raw samples as the content type describes them.",
+                "content": {"application/octet-stream": {"schema": text(format="binary")}},
             },
             parameters=[_query("model", text(), "A name from GET /v1/models.")],
         )

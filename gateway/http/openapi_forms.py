@@ -10,14 +10,20 @@ from gateway.http.job_request import CHANNELS
 from gateway.http.openapi_schemas import UUID, Schema, array, obj, text
 from gateway.http.transcription_request import GRANULARITIES, RESPONSE_FORMATS
 
+_ADDRESS: Final = "(https?|s3|file)://[A-Za-z0-9.-]+/[!-~]*"
 _PRINTABLE: Final = "^[ -~]*$"
 _FILE: Final = text("The recording, in any format that FFmpeg reads.", format="binary")
 _LANGUAGE: Final = text("Language tag, for models that know several.", maxLength=32)
 
+_NOT_HEEDED: Final[Schema] = {
+    **array(text(pattern=_PRINTABLE, maxLength=200)),
+    "description": "Accepted and not heeded.",
+}
+
 TRANSCRIPTION: Final[Schema] = obj(
     {
         "file": _FILE,
-        "model": text("A name from GET /v1/models.", maxLength=NAME_LENGTH),
+        "model": text("A name from GET /v1/models.", minLength=1, maxLength=NAME_LENGTH),
     },
     {
         "language": {**_LANGUAGE, "pattern": _PRINTABLE},
@@ -37,7 +43,14 @@ TRANSCRIPTION: Final[Schema] = obj(
             "type": "boolean",
             "description": "Server-sent events as text becomes known; with json or text only.",
         },
+        "include[]": _NOT_HEEDED,
+        "languages[]": _NOT_HEEDED,
+        "keywords[]": _NOT_HEEDED,
+        "known_speaker_names[]": _NOT_HEEDED,
+        "known_speaker_references[]": _NOT_HEEDED,
+        "chunking_strategy": text("Accepted and not heeded.", pattern=_PRINTABLE, maxLength=200),
     },
+    additionalProperties=False,
 )
 
 _JOB: Final[Schema] = {
@@ -49,16 +62,31 @@ _JOB: Final[Schema] = {
         enum=list(CHANNELS),
         default="mix",
     ),
-    "target": text("URI of a file to write, where the settings allow it.", maxLength=URI_LENGTH),
-    "webhook": text("http(s) URL that is told when the job is over.", maxLength=URI_LENGTH),
+    "target": text(
+        "URI of a file to write, where the settings allow it.",
+        maxLength=URI_LENGTH,
+        pattern=f"^(|{_ADDRESS})$",
+    ),
+    "webhook": text(
+        "URL that is told when the job is over.",
+        maxLength=URI_LENGTH,
+        pattern="^(|https?://[A-Za-z0-9.-]+/[!-~]*)$",
+    ),
     "name": text("What people call it.", maxLength=NAME_LENGTH, pattern=_PRINTABLE),
     "id": text(
-        "A UUID of your own: the same request again changes nothing.", pattern=UUID, format="uuid"
+        "A UUID of your own: the same request again changes nothing.",
+        pattern=f"^(|{UUID.strip('^$')})$",
     ),
 }
 
 JOB: Final[Schema] = obj(
-    {"source": text("URI of the recording.", maxLength=URI_LENGTH, format="uri")},
+    {
+        "source": text(
+            "URI of the recording; the settings say which schemes may be.",
+            maxLength=URI_LENGTH,
+            pattern=f"^{_ADDRESS}$",
+        )
+    },
     _JOB,
     additionalProperties=False,
 )

@@ -13,12 +13,30 @@ from gateway.registry import Models
 RESPONSE_FORMATS: Final = ("json", "text", "srt", "verbose_json", "vtt")
 STREAMED_FORMATS: Final = ("json", "text")
 GRANULARITIES: Final = ("word", "segment")
+HEEDED: Final = (
+    "model",
+    "language",
+    "response_format",
+    "temperature",
+    "timestamp_granularities",
+    "stream",
+)
+NOT_HEEDED: Final = (
+    "prompt",
+    "languages",
+    "keywords",
+    "include",
+    "chunking_strategy",
+    "known_speaker_names",
+    "known_speaker_references",
+)
+"""What OpenAI's API knows besides, and no recogniser here: accepted, without effect."""
 _LANGUAGE_LENGTH: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionRequest:
-    """What is asked for; ``prompt`` and others that no recogniser here heeds are left out."""
+    """What is asked for."""
 
     model: str
     language: str = ""
@@ -44,6 +62,9 @@ def parse(fields: Fields, models: Models, *, complete: bool = True) -> Transcrip
         BadField: a field is missing or has a value that is not allowed.
         UnknownModel, ModelUnavailable: nothing here answers to the model's name.
     """
+    for name in fields:
+        if name.partition("[")[0] not in (*HEEDED, *NOT_HEEDED):
+            raise BadField(name[:64], f"there is no field {name[:64]!r}")
     model = values.text("model", values.one(fields, "model"))
     if model:
         models.get(model)

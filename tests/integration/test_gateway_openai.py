@@ -166,6 +166,18 @@ async def test_a_stream_shows_signs_of_life(gateway: Stack, jobs: MemoryJobs) ->
         assert b"transcript.text.done" in await answer.read()
 
 
+async def test_what_only_openais_models_heed_is_accepted(client: openai.AsyncOpenAI) -> None:
+    heard = await client.audio.transcriptions.create(
+        file=recording(),
+        model="english",
+        prompt="first line\nsecond line",
+        include=["logprobs"],
+        chunking_strategy={"type": "server_vad", "silence_duration_ms": 300},
+        known_speaker_names=["customer"],
+    )
+    assert heard.text == TEXT
+
+
 BAD: list[tuple[dict[str, Any], type[openai.APIStatusError], str, str | None]] = [
     ({"model": "klingon"}, openai.NotFoundError, "unknown_model", None),
     ({"model": ""}, openai.BadRequestError, "bad_parameter", "model"),
@@ -176,6 +188,7 @@ BAD: list[tuple[dict[str, Any], type[openai.APIStatusError], str, str | None]] =
         "bad_parameter",
         "timestamp_granularities[]",
     ),
+    ({"extra_body": {"colour": "red"}}, openai.BadRequestError, "bad_parameter", "colour"),
     ({"temperature": 7}, openai.BadRequestError, "bad_parameter", "temperature"),
     (
         {"stream": True, "response_format": "srt"},
