@@ -23,7 +23,7 @@ _NOT_HEEDED: Final[Schema] = {
 TRANSCRIPTION: Final[Schema] = obj(
     {
         "file": _FILE,
-        "model": text("A name from GET /v1/models.", minLength=1, maxLength=NAME_LENGTH),
+        "model": text("A name from GET /v1/models.", pattern="^[!-~]+$", maxLength=NAME_LENGTH),
     },
     {
         "language": {**_LANGUAGE, "pattern": _PRINTABLE},
@@ -54,7 +54,11 @@ TRANSCRIPTION: Final[Schema] = obj(
 )
 
 _JOB: Final[Schema] = {
-    "model": text("A name from GET /v1/models; empty: the first.", maxLength=NAME_LENGTH),
+    "model": text(
+        "A name from GET /v1/models; empty: the first.",
+        pattern=_PRINTABLE,
+        maxLength=NAME_LENGTH,
+    ),
     "language": {**_LANGUAGE, "pattern": _PRINTABLE},
     "format": text("Of the target.", enum=list(FORMATS), default="json"),
     "channels": text(
