@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from allocator.settings import AllocatorSettings, MonitorSettings, ServerSettings
+from asr_tasks.batch.settings import BatchSettings
 from asr_tasks.settings import Settings
 from asr_tasks.streaming.limits import Limits
 from asr_tasks.worker.settings import WorkerSettings
@@ -34,6 +35,7 @@ SECTIONS: dict[type[Settings], tuple[str, str]] = {
     ServerSettings: ("Allocator", "`python -m allocator server`"),
     MonitorSettings: ("Monitor", "`python -m allocator monitor`"),
     WorkerSettings: ("Worker", "`python -m asr_tasks.worker`, `celery -A asr_tasks worker`"),
+    BatchSettings: ("Batch worker", "`python -m asr_tasks.worker --role batch`"),
 }
 HEAD = """# Settings
 
@@ -117,7 +119,13 @@ def _default(field: FieldInfo) -> str:
 
 
 def _takes(field: FieldInfo) -> str:
-    kinds = {int: "whole number", float: "number", bool: "`true` or `false`", str: "text", SecretStr: "secret"}
+    kinds = {
+        int: "whole number",
+        float: "number",
+        bool: "`true` or `false`",
+        str: "text",
+        SecretStr: "secret",
+    }
     bounds = [
         f"{sign} {getattr(rule, name):g}"
         for rule in field.metadata
