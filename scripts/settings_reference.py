@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this tree, not one that is installed
 
@@ -132,6 +132,8 @@ def _takes(field: FieldInfo) -> str:
         for name, sign in (("gt", ">"), ("ge", "≥"), ("le", "≤"))
         if hasattr(rule, name)
     ]
+    if get_origin(field.annotation) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(field.annotation))
     kind = kinds[field.annotation]  # type: ignore[index]
     return " ".join([kind, *[", ".join(bounds)] * bool(bounds)])
 
