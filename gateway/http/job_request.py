@@ -8,14 +8,13 @@ from typing import Any, Final, cast
 
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import BadRequest
-from asr_tasks.contracts.jobs import FORMATS, Channels, Format, JobRequest
+from asr_tasks.contracts.jobs import CHANNELS, FORMATS, Channels, Format, JobRequest
 from gateway.http import fields as values
 from gateway.http.errors import BadField
 from gateway.http.form import Fields
 from gateway.registry import Models
 from gateway.settings import GatewaySettings
 
-CHANNELS: Final = ("mix", "split")
 FIELDS: Final = (
     "source",
     "target",

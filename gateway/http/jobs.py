@@ -12,6 +12,7 @@ from aiohttp import web
 
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import (
+    BackendDown,
     BadRequest,
     IdleTimeout,
     MessageTooBig,
@@ -53,9 +54,7 @@ class JobsResource:
         else:
             fields = job_request.from_json(await _json(request, self.settings.upload_idle_seconds))
             wanted = self._parse(fields, uploaded=False)
-            job = await self.jobs.create(
-                _named(wanted.request), wanted.id or names.new_session_id()
-            )
+            job = await self._keep(wanted.request, wanted.id or names.new_session_id())
         return web.json_response(
             job_fields(job), status=201, headers={"Location": f"/v1/jobs/{job.id}"}
         )
@@ -136,11 +135,22 @@ class JobsResource:
             # have begun. If it has not, nobody knows the file's job, and the sweep deletes it.
             kept = True
             named = wanted.request.name or received[0].name
-            return await self.jobs.create(replace(wanted.request, source=source, name=named), job)
+            return await self._keep(replace(wanted.request, source=source, name=named), job)
         finally:
             if not kept:
                 for upload in received:
                     await self.uploads.drop(upload)
+
+    async def _keep(self, request: JobRequest, job: str) -> Job:
+        try:
+            return await self.jobs.create(request, job)
+        except BackendDown:
+            # Its first message was not taken by the broker: it is kept all the same, and will
+            # begin, so the client must not come again with the same recording.
+            found = await self.jobs.get(job)
+            if found is None:
+                raise
+            return found
 
     def _parse(self, fields: Fields, *, uploaded: bool) -> job_request.Wanted:
         return job_request.parse(fields, self.models, self.settings, uploaded=uploaded)
@@ -160,11 +170,6 @@ def in_format(text: str, wanted: Format) -> web.Response:
     return web.Response(
         text=text, content_type=media_type(wanted).partition(";")[0], charset="utf-8"
     )
-
-
-def _named(request: JobRequest) -> JobRequest:
-    path = request.source.partition("?")[0].rstrip("/")
-    return request if request.name else replace(request, name=path.rsplit("/", 1)[-1][:200])
 
 
 def _id(request: web.Request) -> str:

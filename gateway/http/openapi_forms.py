@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from asr_tasks.contracts.jobs import FORMATS
+from asr_tasks.contracts.jobs import CHANNELS, FORMATS
 from gateway.http.fields import NAME_LENGTH, URI_LENGTH
-from gateway.http.job_request import CHANNELS
 from gateway.http.openapi_schemas import UUID, Schema, array, obj, text
 from gateway.http.transcription_request import GRANULARITIES, RESPONSE_FORMATS
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from asr_tasks.contracts.jobs import FORMATS, JobState
-from gateway.http.job_request import CHANNELS
+from asr_tasks.contracts.jobs import CHANNELS, FORMATS, JobState
 
 Schema = dict[str, Any]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import fsspec
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -39,7 +40,9 @@ def jobs() -> MemoryJobs:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return tmp_path / "uploads"
+    made = tmp_path / "uploads"
+    made.mkdir()
+    return made
 
 
 @pytest.fixture
@@ -278,7 +281,6 @@ def _uploads(settings: GatewaySettings) -> Uploads:
 
 
 async def test_what_a_gateway_that_died_left_is_deleted(folder: Path, jobs: MemoryJobs) -> None:
-    folder.mkdir()
     part, orphan = f"{uuid.uuid4()}.part", f"{uuid.uuid4()}.wav"
     for name in (part, orphan, "notes.txt"):
         (folder / name).write_bytes(b"x")
@@ -289,7 +291,6 @@ async def test_what_a_gateway_that_died_left_is_deleted(folder: Path, jobs: Memo
 
 
 async def test_an_upload_that_still_grows_is_not_an_orphan(folder: Path, jobs: MemoryJobs) -> None:
-    folder.mkdir()
     path = folder / f"{uuid.uuid4()}.part"
     path.write_bytes(b"x")
     settings = GatewaySettings(uploads=str(folder))
@@ -304,3 +305,34 @@ async def test_an_upload_that_still_grows_is_not_an_orphan(folder: Path, jobs: M
         assert not path.exists()
     finally:
         uploads.close()
+
+
+async def test_uploads_in_a_bucket(redis_server: Server, jobs: MemoryJobs) -> None:
+    """fsspec's own memory in place of s3; the recording itself is somewhere else for the test."""
+    place = f"memory://uploads-{uuid.uuid4()}"
+    jobs.workers = False
+    async with http_api(redis_server, place, jobs) as gateway:
+        _, job = await ask(gateway, "POST", "/v1/jobs", data=form())
+        (kept,) = jobs.jobs.values()
+        assert kept.request.source == f"{place}/{job['id']}.wav"
+        assert job["source"] == kept.request.source
+    settings = GatewaySettings(uploads=place)
+    uploads = _uploads(settings)
+    try:
+        assert fsspec.open(kept.request.source).open().read() == wav(PCM)
+        assert list(uploads.place.listed()) == [f"{job['id']}.wav"]
+        jobs.jobs.clear()
+        sweep = Sweep(uploads, jobs, 60.0)
+        for moment in (0.0, 61.0):
+            await sweep.look(lambda moment=moment: moment)  # type: ignore[misc]
+        assert uploads.place.listed() == {}
+        assert not [name for name in uploads.folder.listed() if job["id"] in name]
+    finally:
+        uploads.close()
+
+
+def test_uploads_that_cannot_be_kept_are_said_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for place in (str(tmp_path / "file" / "x"), "nonsense://x"):
+        with pytest.raises((OSError, ValueError)):
+            _uploads(GatewaySettings(uploads=place))

@@ -18,7 +18,7 @@ from tests.support.memory_queues import MemoryQueues
 
 @asynccontextmanager
 async def http_api(
-    redis: Server, uploads: Path, jobs: MemoryJobs | None, **settings: Any
+    redis: Server, uploads: Path | str, jobs: MemoryJobs | None, **settings: Any
 ) -> AsyncIterator[Stack]:
     """The gateway; its uploads lie in the folder."""
     broker = InProcessBroker()

@@ -43,7 +43,8 @@ class MemoryJobs:
             return self.jobs[job]
         if request.model not in ("", DEFAULT_MODEL):
             raise UnknownModel(f"no model is called {request.model!r}")
-        request = replace(request, model=DEFAULT_MODEL)
+        name = request.name or request.source.rsplit("/", 1)[-1]
+        request = replace(request, model=DEFAULT_MODEL, name=name)
         self.jobs[job] = Job(job, request, created=float(len(self.jobs)))
         self._begin(job)
         return self.jobs[job]
