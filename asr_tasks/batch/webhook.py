@@ -1,4 +1,7 @@
-"""What a job's webhook is told, signed as https://www.standardwebhooks.com says, and one try at it."""
+"""What a job's webhook is told, and one try at it.
+
+Signed as https://www.standardwebhooks.com says.
+"""
 
 from __future__ import annotations
 

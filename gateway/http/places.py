@@ -34,8 +34,10 @@ class Place(Protocol):
 class Folder:
     """A folder of this machine, or one that it shares with the batch workers."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, own: bool = False) -> None:
+        """``own``: where everybody may make folders, it has to be this user's."""
         self.path = path.expanduser().absolute()
+        self._own = own
 
     def prepare(self) -> None:
         """Make it, for this user alone: recordings are private.
@@ -46,6 +48,8 @@ class Folder:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise PermissionError(f"{self.path} cannot be written to")
+        if self._own and self.path.lstat().st_uid != os.geteuid():
+            raise PermissionError(f"{self.path} belongs to somebody else")
 
     def put(self, file: Path, name: str) -> None:
         if file.parent == self.path:
@@ -115,6 +119,9 @@ def place_of(setting: str, default: Path) -> tuple[Folder, Place]:
         ImportError: fsspec, or what it needs for the scheme, is not installed.
     """
     if "://" in setting and not setting.startswith("file://"):
-        return Folder(default), Bucket(setting)
-    folder = Folder(Path(setting.removeprefix("file://")) if setting else default)
+        return Folder(default, own=True), Bucket(setting)
+    if not setting:
+        folder = Folder(default, own=True)
+        return folder, folder
+    folder = Folder(Path(setting.removeprefix("file://")))
     return folder, folder

@@ -79,7 +79,7 @@ async def _value(future: asyncio.Future[str]) -> str:
 
 @schema.parametrize()
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
