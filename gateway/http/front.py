@@ -84,7 +84,9 @@ class HttpApi:
         transcriptions = Transcriptions(
             settings, self._models, self._keys, batch.uploads, batch.jobs, batch.waiting
         )
-        jobs = JobsResource(settings, self._models, self._keys, batch.uploads, batch.jobs)
+        jobs = JobsResource(
+            settings, self._models, self._keys, batch.uploads, batch.jobs, batch.waiting
+        )
 
         async def expect(request: web.Request) -> web.StreamResponse | None:
             """A client that asks first does not send gigabytes for nothing. No middleware yet."""
@@ -115,7 +117,7 @@ class HttpApi:
             self._batch.sweep.start()
 
     async def drain(self) -> None:
-        """Let the requests that wait for their transcription end, within the gateway's limit."""
+        """Let uploads, and requests that wait for their transcription, end within the limit."""
         if self._batch is not None:
             await self._batch.waiting.drain(self._services.settings.gateway_drain_seconds)
 

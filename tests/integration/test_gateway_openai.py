@@ -412,6 +412,36 @@ async def test_a_gateway_that_stops_waits_for_what_is_nearly_done(
     await asyncio.wait_for(draining, 10)
 
 
+async def test_a_gateway_that_stops_lets_an_upload_come_to_its_end(
+    gateway: Stack, folder: Path
+) -> None:
+    draining = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        for name, value in (("model", b"english"), ("file", wav(PCM))):
+            yield f'--x\r\nContent-Disposition: form-data; name="{name}"'.encode()
+            yield b'; filename="a.wav"\r\n\r\n' if name == "file" else b"\r\n\r\n"
+            yield value
+            yield b"\r\n"
+        await draining.wait()
+        yield b"--x--\r\n"
+
+    waiting = asyncio.create_task(
+        gateway.http.post(
+            f"{gateway.url}/v1/audio/transcriptions",
+            data=slowly(),
+            headers={"Content-Type": "multipart/form-data; boundary=x"},
+        )
+    )
+    await eventually_async(lambda: len(left(folder)) == 1)
+    drained = asyncio.create_task(gateway.gateway.drain())
+    await asyncio.sleep(0)
+    draining.set()
+    async with await waiting as answer:
+        assert (await answer.json())["text"] == TEXT
+    await asyncio.wait_for(drained, 10)
+
+
 async def test_a_gateway_that_stops_waits_no_longer_than_it_may(
     redis_server: Server, folder: Path
 ) -> None:
