@@ -28,6 +28,9 @@ class Steadying:
             wanted: the plan, before this.
             replicas: what the workload is told to run.
         """
+        if not self._plans:
+            # Whoever planned before us may have had reasons that we have not seen yet.
+            self._plans.append((at, replicas))
         while self._plans and self._plans[-1][1] <= wanted:
             self._plans.pop()
         self._plans.append((at, wanted))
