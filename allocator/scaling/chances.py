@@ -48,7 +48,6 @@ def erlang_c(servers: int, load: float) -> float:
     return blocked / (1.0 - load / servers * (1.0 - blocked))
 
 
-@lru_cache(maxsize=4096)
 def servers_for(load: float, chance: float) -> int:
     """The fewest servers with which an arrival waits with at most ``chance``, in (0, 1)."""
     if load <= 0.0:
@@ -93,9 +92,14 @@ def servers_for_demand(mean: float, variance: float, chance: float) -> float:
     ratio = variance / mean
     if ratio < _STEADIEST:
         return mean
-    # Rounded to what makes no difference of a server, so that the next look may find it again.
-    load = float(f"{mean / ratio:.4g}")
-    return max(mean, ratio * servers_for(load, chance))
+    load = mean / ratio
+    return ratio * (load + _margin_at(float(f"{load:.3g}"), chance) * math.sqrt(load))
+
+
+@lru_cache(maxsize=4096)
+def _margin_at(load: float, chance: float) -> float:
+    """Like :func:`margin`, and exact; it changes so little that the load may be rounded for it."""
+    return (servers_for(load, chance) - load) / math.sqrt(load)
 
 
 def poisson_tail(mean: float, count: int) -> float:

@@ -57,6 +57,8 @@ def _replicas(seen: Observation, top: Sequence[WorkerSeen], wanted: int) -> int:
         if worker.ordinal < seen.replicas and (worker.busy or worker.condition != "draining")
     ]
     replicas = max([wanted, *held])
+    if replicas <= seen.replicas:
+        return replicas
     # A pod on its way out keeps its ordinal until it is gone, and no new one takes its place.
     for worker in sorted(seen.workers, key=lambda worker: worker.ordinal):
         if seen.replicas <= worker.ordinal < replicas and worker.busy:
@@ -66,6 +68,8 @@ def _replicas(seen: Observation, top: Sequence[WorkerSeen], wanted: int) -> int:
 
 def _movable(seen: Observation, top: Sequence[WorkerSeen], wanted: int) -> Iterator[int]:
     """From the highest down, as long as there is room below; who waits for a slot goes first."""
+    if not top:
+        return
     room = -seen.waiting + sum(
         worker.slots - worker.busy
         for worker in seen.workers

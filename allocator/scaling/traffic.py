@@ -132,8 +132,9 @@ class Traffic:
         count, seconds, burst = 0, 0.0, False
         for arrived, length in reversed(self._looks):
             count, seconds = count + arrived, seconds + length
+            mean = max(expected, self._fast.rate) * seconds
             # Its own standard deviation is taken off: a surprise is the largest of many counts.
-            if poisson_tail(max(expected, self._fast.rate) * seconds, count) < SURPRISE:
+            if count > mean and poisson_tail(mean, count) < SURPRISE:
                 burst = True
                 self._fast.raise_to((count - math.sqrt(count)) / seconds)
         return burst

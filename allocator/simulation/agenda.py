@@ -7,13 +7,12 @@ appended to the list of its bucket of time, and each list is sorted once, when i
 from __future__ import annotations
 
 from bisect import insort
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
 
-Event = tuple[float, int]
-"""When, and what: an arriving call's number, the complement (``~``) of an ending one's, or the
-number of an action."""
+Event = tuple[float, int, int]
+"""When; what: an arriving call's number, the complement (``~``) of an ending one's, or the number
+of an action; and for an end the ordinal that the call began on."""
 Action = Callable[[float], None]
 
 ACTIONS: Final = 1 << 48
@@ -33,17 +32,17 @@ class Agenda:
         self.until = until
         self.due: list[Event] = []
         self.current = -1
-        self.buckets: defaultdict[int, list[Event]] = defaultdict(list)
+        self.buckets: list[list[Event]] = [[] for _ in range(int(until / width) + 1)]
         self._actions: dict[int, Action] = {}
         self._next = ACTIONS
 
-    def add(self, time: float, code: int) -> None:
+    def add(self, time: float, code: int, ordinal: int = -1) -> None:
         """Let something happen at ``time``, not before the present event."""
         bucket = int(time / self.width)
         if bucket <= self.current:
-            insort(self.due, (time, code))
+            insort(self.due, (time, code, ordinal))
         elif time < self.until:
-            self.buckets[bucket].append((time, code))
+            self.buckets[bucket].append((time, code, ordinal))
 
     def call(self, time: float, action: Action) -> None:
         """Let ``action`` be called at ``time``."""
@@ -58,7 +57,7 @@ class Agenda:
     def open(self, bucket: int, arrivals: list[Event]) -> list[Event]:
         """Go on to a bucket, which these ``arrivals`` join; returns :attr:`due`."""
         self.current = bucket
-        self.due = self.buckets.pop(bucket, [])
+        self.due, self.buckets[bucket] = self.buckets[bucket], []
         self.due += arrivals
         self.due.sort()
         return self.due

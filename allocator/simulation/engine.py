@@ -1,12 +1,15 @@
-"""Lets a scenario pass, event by event: calls come and end, workers start and fail, the loop looks."""
+"""Lets a scenario pass, event by event: calls come and end, workers start, the loop looks."""
 
 from __future__ import annotations
 
+import gc
 import math
 import time as clock
 from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import repeat
 from typing import Final, Literal
 
 import numpy as np
@@ -23,7 +26,9 @@ Removal = Literal["careful", "top", "idle"]
 """How a fleet shrinks: by our `fleet.step`; from the top, busy or not (a plain StatefulSet); or
 whatever is idle, wherever it stands (Agones)."""
 
-BUCKET_SECONDS: Final = 1.0
+BUCKET_CALLS: Final = 60
+"""About so many calls come in one bucket of the agenda."""
+MIN_BUCKET: Final = 0.2
 ROOM: Final = 8
 """More ordinals than the bounds allow: `fleet.step` counts around pods on their way out."""
 MOMENTS: Final = 1500
@@ -60,7 +65,9 @@ class Engine:
         self._calls = calls
         self._rule = rule
         self._random = np.random.default_rng([seed, 1])
-        self._agenda = Agenda(BUCKET_SECONDS, scenario.seconds)
+        each = scenario.seconds / max(1, len(calls.arrivals))
+        width = min(scenario.look_seconds, max(MIN_BUCKET, BUCKET_CALLS * each))
+        self._agenda = Agenda(width, scenario.seconds)
         self.workers = Workers(scenario.slots, scenario.bounds.maximum + ROOM)
         self.measures = Measures()
         self._first = int(np.searchsorted(calls.arrivals, scenario.warm_up))
@@ -71,8 +78,8 @@ class Engine:
         self._ended = 0
         self._talked = 0.0
         self._paid_until = scenario.warm_up
-        self._resumed: dict[int, float] = {}
-        """Moved calls that had to wait: their new end; infinite while they wait."""
+        self._moved: dict[int, int] = {}
+        """Calls that did not stay where they began: the ordinal that has them."""
         self._left: dict[int, float] = {}
         """Moved calls that wait: seconds they still have to talk."""
         looks = scenario.seconds / scenario.look_seconds
@@ -83,8 +90,15 @@ class Engine:
         """Let the time pass."""
         self._begin()
         agenda, seconds = self._agenda, self._scenario.seconds
-        for bucket, arrivals in self._arrivals():
-            self._pass(agenda.open(bucket, arrivals))
+        collecting = gc.isenabled()
+        # Nothing here is a cycle, and going through a hundred thousand calls for one costs time.
+        gc.disable()
+        try:
+            for bucket, arrivals in self._arrivals():
+                self._pass(agenda.open(bucket, arrivals))
+        finally:
+            if collecting:
+                gc.enable()
         self._pay(seconds)
         self.measures.arrived = len(self._calls.arrivals) - self._first
         for since, call in self.workers.waiting:
@@ -101,62 +115,76 @@ class Engine:
     def _arrivals(self) -> Iterator[tuple[int, list[Event]]]:
         """Bucket by bucket, the calls that arrive in it."""
         times = self._calls.arrivals
-        buckets = math.ceil(self._scenario.seconds / BUCKET_SECONDS)
-        edges = np.searchsorted(times, np.arange(buckets + 1) * BUCKET_SECONDS).tolist()
+        width = self._agenda.width
+        buckets = math.ceil(self._scenario.seconds / width)
+        edges = np.searchsorted(times, np.arange(buckets + 1) * width).tolist()
         for bucket in range(buckets):
             low, high = edges[bucket], edges[bucket + 1]
             if low == high:
                 yield bucket, []
             else:
-                yield bucket, list(zip(times[low:high].tolist(), range(low, high), strict=True))
+                yield bucket, list(zip(times[low:high].tolist(), range(low, high), repeat(-1)))
 
     def _pass(self, due: list[Event]) -> None:
         """One bucket of events; written for speed, as it sees every call twice."""
-        workers, agenda, resumed = self.workers, self._agenda, self._resumed
-        calls, where, usable = workers.calls, workers.where, workers.usable
-        offered, free, waiting = workers.offered, workers.free, workers.waiting
+        workers, agenda = self.workers, self._agenda
+        calls, usable, offered = workers.calls, workers.usable, workers.offered
+        free, waiting = workers.free, workers.waiting
         lengths, slots, buckets = self._calls.lengths.data, workers.slots, agenda.buckets
-        now, ends_here = agenda.current, (agenda.current + 1) * agenda.width
-        bucket_of, until = 1.0 / agenda.width, agenda.until
+        current, width, until = agenda.current, agenda.width, agenda.until
+        arrived, ended, talked = self._arrived, 0, 0.0
         # A list may grow behind the present event while it is gone through.
-        for time, code in due:
+        for time, code, ordinal in due:
             if code < 0:
                 call = ~code
-                if resumed and call in resumed:
-                    if resumed[call] != time:
-                        continue  # it was moved, waited, and ends later now
-                    del resumed[call]
-                ordinal = where.pop(call)
-                del calls[ordinal][call]
-                self._ended += 1
-                self._talked += lengths[call]
+                if (end := calls[ordinal].pop(call, None)) != time:
+                    if end is not None:
+                        calls[ordinal][call] = end
+                    if (ordinal := self._end_elsewhere(call, time)) < 0:
+                        continue
+                ended += 1
+                talked += lengths[call]
                 if usable[ordinal]:
                     if waiting:
                         self._serve(ordinal, time)
                     elif not offered[ordinal]:
-                        workers.offer(ordinal)
+                        offered[ordinal] = True
+                        heappush(free, ordinal)
             elif code < ACTIONS:
-                self._arrived += 1
+                arrived += 1
                 while free:
                     ordinal = free[0]
-                    if usable[ordinal] and len(calls[ordinal]) < slots:
+                    carried = calls[ordinal]
+                    if len(carried) < slots and usable[ordinal]:
                         break
-                    workers.lowest_free()
+                    heappop(free)
+                    offered[ordinal] = False
                 else:
                     waiting.append((time, code))
                     continue
                 end = time + lengths[code]
-                calls[ordinal][code] = end
-                where[code] = ordinal
-                if end < ends_here:
-                    insort(due, (end, ~code))
+                carried[code] = end
+                if (bucket := int(end / width)) <= current:
+                    insort(due, (end, ~code, ordinal))
                 elif end < until:
-                    buckets[int(end * bucket_of)].append((end, ~code))
+                    buckets[bucket].append((end, ~code, ordinal))
             else:
+                self._arrived, self._ended = arrived, self._ended + ended
+                self._talked += talked
+                ended, talked = 0, 0.0
                 agenda.act(code, time)
-        assert agenda.current == now
+        self._arrived, self._ended = arrived, self._ended + ended
+        self._talked += talked
 
     # Calls.
+
+    def _end_elsewhere(self, call: int, time: float) -> int:
+        """A call that was moved ends; the ordinal it was on, or -1: it waited, and ends later."""
+        ordinal = self._moved.get(call, -1)
+        if ordinal < 0 or self.workers.calls[ordinal].get(call) != time:
+            return -1
+        del self._moved[call], self.workers.calls[ordinal][call]
+        return ordinal
 
     def _serve(self, ordinal: int, time: float) -> None:
         """Give the free slots of a worker to those who wait."""
@@ -166,15 +194,15 @@ class Engine:
             since, call = workers.waiting.popleft()
             left = self._left.pop(call, None)
             if left is not None:
-                end = self._resumed[call] = time + left
+                end = time + left
+                self._moved[call] = ordinal
                 self.measures.stalled += time - since > WAITED_SECONDS
             else:
                 end = time + float(self._calls.lengths[call])
                 if call >= self._first:
                     self.measures.waits.append(time - since)
             carried[call] = end
-            workers.where[call] = ordinal
-            self._agenda.add(end, ~call)
+            self._agenda.add(end, ~call, ordinal)
         workers.offer(ordinal)
 
     def _displace(self, ordinal: int, time: float) -> int:
@@ -184,7 +212,7 @@ class Engine:
         for call, end in sorted(lost.items(), key=lambda item: item[1]):
             if not self._move(call, end):
                 self._left[call] = end - time
-                self._resumed[call] = math.inf
+                self._moved.pop(call, None)
                 self.workers.waiting.appendleft((time, call))
         return len(lost) if time >= self._scenario.warm_up else 0
 
@@ -194,7 +222,7 @@ class Engine:
         if ordinal is None:
             return False
         self.workers.calls[ordinal][call] = end
-        self.workers.where[call] = ordinal
+        self._moved[call] = ordinal
         return True
 
     # Workers.
@@ -236,6 +264,8 @@ class Engine:
     def _set_replicas(self, replicas: int, time: float) -> None:
         """What a StatefulSet with parallel pod management does at once."""
         self._pay(time)
+        if replicas == self._replicas == self.workers.alive:
+            return
         self._replicas = replicas
         for ordinal in list(self.workers.above(replicas)):
             self.workers.remove(ordinal)
@@ -247,6 +277,8 @@ class Engine:
         """As many workers, of which only idle ones are removed."""
         self._pay(time)
         workers = self.workers
+        if number == workers.alive:
+            return
         for ordinal in list(workers.idle())[: max(0, workers.alive - number)]:
             workers.remove(ordinal)
         for ordinal in list(workers.missing(len(workers.calls)))[: max(0, number - workers.alive)]:
@@ -316,7 +348,7 @@ class Engine:
             self.measures.timeline.append(
                 Moment(
                     time,
-                    len(workers.where),
+                    workers.busy,
                     len(workers.waiting),
                     workers.alive * workers.slots,
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from allocator.scaling.observation import Bounds
 from allocator.simulation.calls import Exponential, Lengths, Rate
@@ -34,7 +34,7 @@ class Scenario:
     lengths: Lengths | Exponential
     seconds: float = 86_400.0
     slots: int = 8
-    bounds: Bounds = Bounds(1, 400)
+    bounds: Bounds = field(default_factory=lambda: Bounds(1, 400))
     look_seconds: float = 10.0
     startup_seconds: float = 60.0
     startup_spread: float = 0.2

@@ -103,11 +103,11 @@ SCENARIOS: Final = (
     Scenario(
         "large",
         "a day with 100,000 calls at once at its peak",
-        by_hour(*((hour, share * 100_000 / 615.0) for hour, share in NIGHT_AND_DAY)),
-        Lengths(mean=540.0, spread=0.9, tail=0.05),
-        slots=128,
-        bounds=Bounds(1, 2000),
-        start_workers=80,
+        by_hour(*((hour, share * 106_000 / 900.0) for hour, share in NIGHT_AND_DAY)),
+        Lengths(mean=840.0, spread=0.9, tail=0.05),
+        slots=256,
+        bounds=Bounds(1, 1000),
+        start_workers=40,
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import Iterator
 from heapq import heappop, heappush
@@ -19,10 +20,10 @@ class Workers:
         slots: of each worker.
         calls: by ordinal, what it carries: call → time of its end.
         usable: by ordinal, ready and not cordoned.
-        where: call → ordinal.
         free: a heap of ordinals that may have a free slot; lowest first. Each usable worker with a
             free slot is in it, once; others are dropped when they come up.
         offered: by ordinal, whether it is in ``free``.
+        ordinals: of the workers there are, ascending.
         waiting: (since, call) that nobody serves, first come first served.
     """
 
@@ -32,9 +33,8 @@ class Workers:
         self.usable = [False] * most
         self.offered = [False] * most
         self.free: list[int] = []
-        self.where: dict[int, int] = {}
         self.waiting: deque[tuple[float, int]] = deque()
-        self.alive = 0
+        self.ordinals: list[int] = []
         self._ready = [False] * most
         self._cordoned = [False] * most
         self._generation = [0] * most
@@ -49,8 +49,7 @@ class Workers:
 
     def above(self, replicas: int) -> Iterator[int]:
         """Ordinals of workers from ``replicas`` on, highest first."""
-        top = range(len(self._there) - 1, replicas - 1, -1)
-        return (ordinal for ordinal in top if self._there[ordinal])
+        return (ordinal for ordinal in self.ordinals[::-1] if ordinal >= replicas)
 
     def idle(self) -> Iterator[int]:
         """Ordinals of workers without a call, the starting ones too, highest first."""
@@ -59,7 +58,7 @@ class Workers:
     def create(self, ordinal: int) -> int:
         """A pod starts; returns its generation, by which it is told from its successors."""
         self._there[ordinal] = True
-        self.alive += 1
+        insort(self.ordinals, ordinal)
         return self.restart(ordinal)
 
     def restart(self, ordinal: int) -> int:
@@ -81,7 +80,7 @@ class Workers:
         """The pod is gone; the caller has taken its calls."""
         self._there[ordinal] = self.usable[ordinal] = False
         self._generation[ordinal] += 1
-        self.alive -= 1
+        self.ordinals.remove(ordinal)
 
     # What the scaling loop does.
 
@@ -92,7 +91,17 @@ class Workers:
 
     def seen(self) -> tuple[WorkerSeen, ...]:
         """All that are there, as the registry shows them."""
-        return tuple(self._look(ordinal) for ordinal, there in enumerate(self._there) if there)
+        return tuple(map(self._look, self.ordinals))
+
+    @property
+    def busy(self) -> int:
+        """How many calls they carry."""
+        return sum(len(self.calls[ordinal]) for ordinal in self.ordinals)
+
+    @property
+    def alive(self) -> int:
+        """How many there are."""
+        return len(self.ordinals)
 
     def _look(self, ordinal: int) -> WorkerSeen:
         busy = len(self.calls[ordinal])
@@ -130,8 +139,6 @@ class Workers:
     def take_all(self, ordinal: int) -> dict[int, float]:
         """The calls of a worker that is lost; the caller places them again."""
         calls, self.calls[ordinal] = self.calls[ordinal], {}
-        for call in calls:
-            del self.where[call]
         return calls
 
     def _renew(self, ordinal: int) -> None:
