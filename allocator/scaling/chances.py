@@ -73,11 +73,18 @@ def margin(chance: float) -> float:
     return high
 
 
-def servers_for_demand(mean: float, variance: float, chance: float) -> float:
-    """Servers for a demand that varies more or less than Poisson's does (Hayward's rule).
+def accepted_queue(load: float, chance: float) -> float:
+    """How many wait on average where an arrival waits with this ``chance``, in (0, 1)."""
+    return chance * math.sqrt(load) / margin(chance) if load > 0.0 else 0.0
 
-    Demand with a variance of z times its mean is served as mean / z independent streams of Poisson
-    would be, each by 1 / z of a server.
+
+def servers_for_demand(mean: float, variance: float, chance: float) -> float:
+    """Servers for the demand that a forecast expects at its horizon.
+
+    Demand with a variance of z times its mean is served as mean / z Erlang would be, each by z
+    servers (Hayward's rule). Erlang's formula never goes below the mean, as the queue would grow
+    for ever. A forecast is not for ever: what was too little is seen at the next look. So a chance
+    above one half means a quantile of the demand itself.
 
     Args:
         mean: of the number of servers that would be busy if there were always enough.
@@ -85,7 +92,7 @@ def servers_for_demand(mean: float, variance: float, chance: float) -> float:
         chance: with which an arrival may wait, in (0, 1).
 
     Returns:
-        A number of servers, not rounded; at least ``mean``.
+        A number of servers, not rounded.
     """
     if mean <= 0.0:
         return 0.0
@@ -93,7 +100,10 @@ def servers_for_demand(mean: float, variance: float, chance: float) -> float:
     if ratio < _STEADIEST:
         return mean
     load = mean / ratio
-    return ratio * (load + _margin_at(float(f"{load:.3g}"), chance) * math.sqrt(load))
+    above = _margin_at(float(f"{load:.3g}"), min(chance, 0.5))
+    if chance > 0.5:
+        above += _NORMAL.inv_cdf(1.0 - chance)
+    return max(0.0, ratio * (load + above * math.sqrt(load)))
 
 
 @lru_cache(maxsize=4096)

@@ -2,6 +2,7 @@
 
 A StatefulSet removes its highest ordinals, whatever they do. So the top is cordoned first, and the
 workload is shrunk only above the highest worker that carries a session or could still be given one.
+After a cordon, look again and ask for another step at once: what was idle can leave at that look.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from allocator.scaling.chances import servers_for_demand
+from allocator.scaling.chances import accepted_queue, servers_for_demand
 from allocator.scaling.observation import Bounds, Observation, Plan
 from allocator.scaling.schedule import Schedule
 from allocator.scaling.steadying import Steadying
@@ -55,7 +55,10 @@ class Predictive:
         scheduled = self._schedule.free_slots(seen.hour, horizon / 3600.0)
         floor = max(self._idle_workers * size, scheduled)
         forecast_slots = self._slots(busy, forecast)
-        slots = seen.waiting + max(forecast_slots, float(busy + floor))
+        # Where a chance of waiting is accepted, so is the queue that comes of it.
+        accepted = accepted_queue(busy * forecast.staying + forecast.new, self._chance)
+        surge = max(0.0, seen.waiting - accepted)
+        slots = surge + max(forecast_slots, float(busy + floor))
         figures = {
             "busy": float(busy),
             "waiting": float(seen.waiting),
@@ -64,6 +67,7 @@ class Predictive:
             "horizon": horizon,
             "chance": self._chance,
             "forecast": forecast_slots,
+            "surge": surge,
             "floor": float(floor),
             "slots": slots,
         }
@@ -80,9 +84,11 @@ class Predictive:
         """What is needed a horizon from now, without those who wait."""
         mean = busy * forecast.staying + forecast.new
         leaving = busy * forecast.staying * (1.0 - forecast.staying)
-        return servers_for_demand(
+        slots = servers_for_demand(
             mean, leaving + forecast.new + forecast.new_error**2, self._chance
         )
+        # More calls than the rate explains are the beginning of something more often than chance.
+        return slots + max(0.0, busy - mean)
 
     def _may_sleep(self, seen: Observation, scheduled: int) -> bool:
         quiet = self._traffic.quiet_since

@@ -14,11 +14,11 @@ FAST_SECONDS: Final = 120.0
 SLOW_SECONDS: Final = 600.0
 """Two averages of the rate. While it climbs steadily each lags by its own length, so their
 difference tells the slope."""
-SURPRISE: Final = 1e-4
+SURPRISE: Final = 1e-3
 """So unlikely a count is no chance but a burst."""
 BURST_LOOKS: Final = 3
 """A burst is looked for in the last one, two and three looks."""
-SIGNIFICANT: Final = 2.0
+SIGNIFICANT: Final = 3.0
 """A slope counts from so many standard deviations on."""
 REMEMBERED_CALLS: Final = 300.0
 """About so many of the last calls say how long a call is."""

@@ -42,7 +42,8 @@ class Lengths:
         if self.tail:
             long = random.random(count) < self.tail
             lengths[long] = self.mean * (1 + random.pareto(self.exponent, int(long.sum())))
-        return np.clip(lengths, 1.0, LONGEST_CALL)
+        lengths.clip(1.0, LONGEST_CALL, out=lengths)
+        return lengths
 
 
 @dataclass(frozen=True, slots=True)

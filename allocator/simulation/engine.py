@@ -295,7 +295,11 @@ class Engine:
         elif self._rule.removal == "idle":
             self._set_number(wanted, time)
         else:
-            self._take(fleet.step(seen, wanted), time)
+            step = fleet.step(seen, wanted)
+            if step.cordon:
+                self._cordon(step)
+                step = fleet.step(self._observe(time), wanted)
+            self._take(step, time)
         self._keep(time)
         self._agenda.call(time + self._scenario.look_seconds, self._look)
 
@@ -314,13 +318,15 @@ class Engine:
             startup=self._startup,
         )
 
+    def _cordon(self, step: fleet.Step) -> None:
+        for ordinal in step.cordon:
+            self.workers.cordon(ordinal, True)
+
     def _take(self, step: fleet.Step, time: float) -> None:
         for ordinal in step.uncordon:
             self.workers.cordon(ordinal, False)
             if self.workers.usable[ordinal]:
                 self._serve(ordinal, time)
-        for ordinal in step.cordon:
-            self.workers.cordon(ordinal, True)
         if self._rule.hand_over:
             for ordinal in step.hand_over:
                 self._hand_over(ordinal, time)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from allocator.scaling.observation import Bounds
 from allocator.scaling.policies import build
 from allocator.simulation.engine import Rule
 from allocator.simulation.other_rules import FixedBuffer, HorizontalPodAutoscaler, QueueLength
@@ -16,9 +15,12 @@ from allocator.simulation.scenario import Scenario
 FAMILIES: Final = ("ours", "seed", "hpa", "keda", "agones")
 TARGETS: Final = (1, 2, 4, 8, 16, 32)
 """Idle workers that the seed's rule, and Agones', are tried with."""
-CHANCES: Final = (0.001, 0.01, 0.05, 0.2, 0.4, 0.6, 0.8)
-FLOORS: Final = (0, 1, 2, 4, 6, 8, 9, 10)
+CHANCES: Final = (0.001, 0.02, 0.1, 0.3, 0.6, 0.95)
+FLOORS: Final = (0, 1, 2, 4)
+DOWN_SECONDS: Final = 30.0
 IDLE_SECONDS: Final = 900.0
+REPRESENTATIVE: Final = {"ours": "chance 0.02, floor 0", "seed": "idle 2"}
+"""Of which settings the pictures show the day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,14 @@ def variants(families: tuple[str, ...], scenario: Scenario, *, few: bool) -> Ite
 
 
 def _ours(scenario: Scenario, few: bool) -> Iterator[Variant]:
-    chances = (0.01, 0.2, 0.8) if few else CHANCES
+    chances = (0.001, 0.02, 0.3) if few else CHANCES
     floors = (0, 2) if few else FLOORS
     for sleeps in (True, False) if scenario.bounds.minimum == 0 else (True,):
         for floor in floors:
             for chance in chances:
                 yield ours(chance, floor, sleeps=sleeps)
     if not few:
-        yield ours(0.05, 0, hand_over=False)
+        yield ours(0.02, 0, hand_over=False)
 
 
 def ours(
@@ -54,7 +56,7 @@ def ours(
     *,
     sleeps: bool = True,
     hand_over: bool = True,
-    down_seconds: float = 60.0,
+    down_seconds: float = DOWN_SECONDS,
 ) -> Variant:
     """The predictive policy."""
 
@@ -115,8 +117,3 @@ def _agones(scenario: Scenario, few: bool) -> Iterator[Variant]:
             return Rule(FixedBuffer(scenario.bounds, buffer), removal="idle")
 
         yield Variant("agones", f"buffer {buffer}", make)
-
-
-def seed_bounds(scenario: Scenario) -> Bounds:
-    """What every rule is given."""
-    return scenario.bounds

@@ -51,7 +51,7 @@ SCENARIOS: Final = (
         each_day(_carrying(60), weekend=0.25),
         CALL,
         seconds=7 * 86_400.0,
-        look_seconds=20.0,
+        look_seconds=30.0,
     ),
     Scenario(
         "incident",
@@ -62,13 +62,14 @@ SCENARIOS: Final = (
     ),
     Scenario(
         "spiky",
-        "one call a worker, 20 at once, a spike every two hours",
+        "one call a worker, 10 at once, a spike every two hours",
         with_bursts(
-            _steady(20), 0.25, at=tuple(1.3 + 2.0 * spike for spike in range(11)), fade=180.0
+            _steady(10), 0.12, at=tuple(1.3 + 2.0 * spike for spike in range(11)), fade=240.0
         ),
         CALL,
         slots=1,
-        start_workers=30,
+        startup_seconds=30.0,
+        start_workers=12,
     ),
     Scenario(
         "team",
