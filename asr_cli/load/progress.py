@@ -26,7 +26,7 @@ def shown(console: Console, line: Callable[[], str]) -> Iterator[Callable[[], No
     def now_and_then() -> None:
         nonlocal calls
         calls += 1
-        if calls % LINE_SECONDS == 0:
+        if calls % LINE_SECONDS == 1:
             console.print(Text(line()), soft_wrap=True)
 
     yield now_and_then
