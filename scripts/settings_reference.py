@@ -13,6 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this tree, not one that is installed
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from allocator.settings import AllocatorSettings, MonitorSettings, ServerSettings
@@ -104,6 +105,8 @@ def _default(field: FieldInfo) -> str:
     if factory is not None:
         return (inspect.getdoc(factory) or "").rstrip(".").lower()
     value = field.default
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
     if isinstance(value, float):
         return f"`{value:g}`"
     return (
@@ -114,7 +117,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _takes(field: FieldInfo) -> str:
-    kinds = {int: "whole number", float: "number", bool: "`true` or `false`", str: "text"}
+    kinds = {int: "whole number", float: "number", bool: "`true` or `false`", str: "text", SecretStr: "secret"}
     bounds = [
         f"{sign} {getattr(rule, name):g}"
         for rule in field.metadata

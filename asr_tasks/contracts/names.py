@@ -45,6 +45,24 @@ Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of e
     while one of them moves
 ``asr:gateway:<name>`` — counter with an expiry, raised by the gateway's own beat
 ``asr:leader:<role>`` — hash: holder, term, beat (the elector's own record)
+
+``asr:job:<id>`` — hash, one batch job; expires after its end.
+    request          JSON of the JobRequest                                   create
+    state, code, message, attempt                                             every job script
+    created, begun, ended   seconds of Redis's own clock                      create, begin, end
+    duration, channels      of the recording                                  begin
+    position         samples that are cut into pieces                         cut
+    pieces           how many those are                                       cut
+    cut              '1' when nothing is left to cut                          cut
+    heard            samples that are recognised                              cut, hear
+    serial           raised by everything that happens to the job
+``asr:job:<id>:pieces`` — hash, index → ``start end silent``, in samples      cut
+``asr:job:<id>:heard``  — hash, index → JSON list of utterances               cut, hear
+``asr:job:<id>:tries``  — hash, index → times somebody began with it alone    try
+``asr:job:<id>:transcript`` — Transcript JSON of a job that is done            end
+``asr:jobs`` — sorted set, job → order of creation
+``asr:jobs:live`` — set of jobs that are not over
+``asr:jobs:order`` — counter behind that order
 """
 
 from __future__ import annotations
@@ -168,6 +186,30 @@ def worker_sessions_key(worker: str) -> str:
 def gateway_key(gateway: str) -> str:
     """A gateway's beat."""
     return f"asr:gateway:{gateway}"
+
+
+JOBS_KEY: Final = "asr:jobs"
+LIVE_JOBS_KEY: Final = "asr:jobs:live"
+JOBS_ORDER_KEY: Final = "asr:jobs:order"
+
+BATCH_QUEUE: Final = "asr.batch"
+"""Where jobs begin; every batch worker consumes it, whatever its models."""
+
+
+def batch_queue(model: str) -> str:
+    """The queue of the work on recordings that needs this model."""
+    return f"{BATCH_QUEUE}.{model}"
+
+
+def job_key(job: str) -> str:
+    """Hash of a batch job."""
+    return f"asr:job:{job}"
+
+
+def job_keys(job: str) -> list[str]:
+    """All keys of a job: the hash, pieces, heard, tries, transcript."""
+    key = job_key(job)
+    return [key, f"{key}:pieces", f"{key}:heard", f"{key}:tries", f"{key}:transcript"]
 
 
 def leader_key(role: str) -> str:
