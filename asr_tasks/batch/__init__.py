@@ -1,1 +1,1 @@
-"""Recordings of any length, as Celery tasks: probe, cut, hear, join. See ARCHITECTURE.md, "Batch"."""
+"""Recordings of any length, as Celery tasks: probe, cut, hear, join (ARCHITECTURE.md, "Batch")."""

@@ -13,6 +13,7 @@ from asr_tasks.batch import piece, plan
 from asr_tasks.contracts.audio import SAMPLE_RATE
 from asr_tasks.contracts.errors import RecogniserFailed
 from asr_tasks.contracts.jobs import Channels
+from asr_tasks.contracts.transcript import Utterance
 from asr_tasks.jobs.records import Stretch, said
 from asr_tasks.recognizers.offline import OfflineRecognizer
 
@@ -100,7 +101,7 @@ def _said(
         if samples.size
     ]
     words = recognizer.recognise([samples for _, _, samples in voices])
-    found: dict[int, list[piece.Utterance]] = {one.index: [] for one in pieces}
+    found: dict[int, list[Utterance]] = {one.index: [] for one in pieces}
     for (place, channel, _), heard in zip(voices, words, strict=True):
         offset = pieces[place].start / SAMPLE_RATE
         found[pieces[place].index] += piece.utterances(heard, offset, channel)
