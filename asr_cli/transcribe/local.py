@@ -123,7 +123,8 @@ class LocalJobs:
         if journal is not None:
             done = journal.snapshot()
         else:
-            done = await asyncio.to_thread(journals.read, self._path(job)) or Done()
+            read = await asyncio.to_thread(journals.read, self._path(job))
+            done = Done() if read is None else read
         return self._assembled(found, done)
 
     async def close(self) -> None:

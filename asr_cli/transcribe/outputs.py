@@ -12,8 +12,9 @@ from asr_cli.transcribe.recordings import Recording
 from asr_tasks.contracts.errors import BadParameter
 from asr_tasks.contracts.jobs import Format
 from asr_tasks.contracts.transcript import Transcript
-from asr_tasks.formats import render
+from asr_tasks.formats import extension, render
 from asr_tasks.media import targets, uri
+from asr_tasks.media.sources import failures
 
 STDOUT: Final = "-"
 
@@ -48,7 +49,7 @@ class Outputs:
         """
         for format, place in self.places.items():
             if "://" not in place:
-                with targets.failures(place):
+                with failures(place):
                     Path(place).parent.mkdir(parents=True, exist_ok=True)
             targets.write(place, render(transcript, format))
 
@@ -79,12 +80,9 @@ def planned(recordings: Sequence[Recording], formats: Sequence[Format], out: str
     for place, times in Counter(places).items():
         if times > 1:
             raise BadParameter(f"{times} recordings would be written to {place}; name their folder")
-    return [Outputs({format: f"{place}{ending(format)}" for format in formats}) for place in places]
-
-
-def ending(format: Format) -> str:
-    """Of a file of this format."""
-    return ".txt" if format == "text" else f".{format}"
+    return [
+        Outputs({format: f"{place}.{extension(format)}" for format in formats}) for place in places
+    ]
 
 
 def _place(recording: Recording, stem: str, out: str) -> str:
