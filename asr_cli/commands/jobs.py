@@ -201,8 +201,8 @@ async def _watch(store: Jobs, once: Callable[[], Awaitable[Sequence[Job]]]) -> N
 
 def _table(found: Sequence[Job]) -> Table:
     table = Table(box=None, header_style="bold")
-    for name in ("id", "state", "recording", "model"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis" if name == "recording" else "fold")
+    for name, least in (("id", 8), ("state", 9), ("recording", 12), ("model", 5)):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=least)
     for name in ("length", "heard", "speed", "left"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", overflow="fold")

@@ -125,9 +125,8 @@ def transcribe(
     wanted = formats or ("text",)
     console = Console(highlight=False, stderr=out == STDOUT)
     models = Catalogue.load(settings.catalogue)
-    request = JobRequest(
-        "", model=model or next(iter(models)), language=language, channels=channels
-    )
+    model = model or next(iter(models))
+    request = JobRequest("", model=model, language=language, channels=channels)
     try:
         if not remote:
             models.get(model).check()
@@ -167,11 +166,12 @@ def _tasks(
         if not force and outputs_.newer_than(recording):
             finished.append(recording)
             continue
-        own = replace(request, source=recording.source, name=recording.name)
+        own = replace(request, source=recording.source, name=recording.short)
         job = str(uuid.uuid4()) if force else recordings.job_id(recording, own)
         tasks.append(Task(recording, own, job, outputs_))
     for recording in finished[:SHOWN]:
-        console.print(Text(f"{recording.name}: done already, --force does it again", style="dim"))
+        said = Text(f"{recording.name}: done already, --force does it again", style="dim")
+        console.print(said, soft_wrap=True)
     if len(finished) > SHOWN:
         console.print(Text(f"and {len(finished) - SHOWN} more are done already", style="dim"))
     return tasks

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from asr_cli.transcribe.recordings import Recording
-from asr_tasks.contracts.errors import BadParameter
+from asr_tasks.contracts.errors import BadParameter, BadSource
 from asr_tasks.contracts.jobs import Format
 from asr_tasks.contracts.transcript import Transcript
 from asr_tasks.formats import extension, render
@@ -49,8 +49,12 @@ class Outputs:
         """
         for format, place in self.places.items():
             if "://" not in place:
+                folder = Path(place).parent
                 with failures(place):
-                    Path(place).parent.mkdir(parents=True, exist_ok=True)
+                    try:
+                        folder.mkdir(parents=True, exist_ok=True)
+                    except FileExistsError:
+                        raise BadSource(f"{folder} is a file, not a folder") from None
             targets.write(place, render(transcript, format))
 
 

@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from asr_tasks.contracts.errors import BadSource
@@ -40,6 +40,11 @@ class Recording:
     name: str
     stem: str
     local: bool
+
+    @property
+    def short(self) -> str:
+        """The last part of its name."""
+        return PurePath(self.name).name
 
     @property
     def folder(self) -> Path:

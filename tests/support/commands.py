@@ -59,7 +59,7 @@ class Command:
                 return True
             if ended:
                 raise SystemError(f"asr {self.arguments} ended:\n{self.output}")
-            return False
+            raise AssertionError(self.output)
 
         eventually(said, within=within)
 
