@@ -13,12 +13,12 @@ from typing import Any
 from asr_tasks.settings import Settings
 
 # Found by workers only; see asr_tasks/celery.py.
-include = ["asr_tasks.tasks.live", "asr_tasks.tasks.loudness"]
+include = ["asr_tasks.tasks.live", "asr_tasks.tasks.loudness", "asr_tasks.batch.tasks"]
 
 # --- One worker is chosen for each stream ---------------------------------------------------
 worker_direct = True  # each worker consumes NODENAME.dq2; the allocator sends there
 task_create_missing_queues = True  # `-Q asr@NAME.dq2` names a queue that no list here has
-task_default_queue = "asr.batch"  # never the streams' queue
+task_default_queue = "asr.batch"  # never the streams' queue: jobs begin there
 worker_pool = "threads"  # a stream blocks on its queue; the model steps in one thread of its own
 worker_prefetch_multiplier = 1  # a dispatch that waits in a busy worker helps nobody
 worker_cancel_long_running_tasks_on_connection_loss = False  # streams have their own connection

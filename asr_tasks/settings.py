@@ -48,6 +48,9 @@ class Settings(BaseSettings):
         ),
     )
     result_expires: int = Field(3600, ge=1, description="Seconds an ended session's result stays.")
+    job_expires: int = Field(
+        7 * 86_400, ge=1, description="Seconds a batch job is kept, with its transcript, when over."
+    )
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:

@@ -91,8 +91,8 @@ class GatewaySettings(Settings):
     uploads: str = Field(
         "",
         description=(
-            "Folder or s3:// URI where uploads lie until their job is over; batch workers read them "
-            "there. Empty: asr-uploads in the system's folder for temporary files."
+            "Folder or s3:// URI where uploads lie until their job is over; batch workers read "
+            "them there. Empty: asr-uploads in the system's folder for temporary files."
         ),
     )
     max_upload_bytes: int = Field(2 << 30, ge=1024, description="Largest upload.")
@@ -103,7 +103,8 @@ class GatewaySettings(Settings):
     upload_orphan_seconds: float = Field(
         900.0,
         gt=0,
-        description="An upload that no job knows of and that stays as it is for so long is deleted.",
+        description="An upload that no job knows of and that stays as it is for so long is "
+        "deleted.",
     )
     source_schemes: str = Field(
         "http,https,s3",

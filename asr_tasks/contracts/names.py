@@ -57,8 +57,8 @@ Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of e
     heard            samples that are recognised                              cut, hear
     serial           raised by everything that happens to the job
 ``asr:job:<id>:pieces`` — hash, index → ``start end silent``, in samples      cut
-``asr:job:<id>:heard``  — hash, index → JSON list of utterances               cut, hear
-``asr:job:<id>:tries``  — hash, index → times somebody began with it alone    try
+``asr:job:<id>:heard`` — hash, index → JSON list of utterances               cut, hear
+``asr:job:<id>:tries`` — hash, index → times somebody began with it alone    try
 ``asr:job:<id>:transcript`` — Transcript JSON of a job that is done            end
 ``asr:jobs`` — sorted set, job → order of creation
 ``asr:jobs:live`` — set of jobs that are not over
@@ -206,10 +206,35 @@ def job_key(job: str) -> str:
     return f"asr:job:{job}"
 
 
+def job_pieces_key(job: str) -> str:
+    """Hash of the pieces that a job's recording was cut into."""
+    return f"{job_key(job)}:pieces"
+
+
+def job_heard_key(job: str) -> str:
+    """Hash of what was said in them."""
+    return f"{job_key(job)}:heard"
+
+
+def job_tries_key(job: str) -> str:
+    """Hash of how often somebody began with them."""
+    return f"{job_key(job)}:tries"
+
+
+def job_transcript_key(job: str) -> str:
+    """What is left of a job that is done."""
+    return f"{job_key(job)}:transcript"
+
+
 def job_keys(job: str) -> list[str]:
     """All keys of a job: the hash, pieces, heard, tries, transcript."""
-    key = job_key(job)
-    return [key, f"{key}:pieces", f"{key}:heard", f"{key}:tries", f"{key}:transcript"]
+    return [
+        job_key(job),
+        job_pieces_key(job),
+        job_heard_key(job),
+        job_tries_key(job),
+        job_transcript_key(job),
+    ]
 
 
 def leader_key(role: str) -> str:

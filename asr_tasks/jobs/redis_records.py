@@ -132,6 +132,19 @@ class JobRecords:
             {int(index): text for index, text in said.items()},
         )
 
+    def unheard(self, job: str, first: int, last: int) -> list[Stretch]:
+        """Those of the pieces from ``first`` to ``last`` in which something is to be heard yet."""
+        _, pieces, heard, *_ = names.job_keys(job)
+        indices = range(first, last + 1)
+        with _outages():
+            cut = self._redis.hmget(pieces, indices)
+            said = self._redis.hmget(heard, indices)
+        return [
+            Stretch.from_text(index, text)
+            for index, text, known in zip(indices, cut, said, strict=True)
+            if text is not None and known is None
+        ]
+
     def _wanted(self, name: str, keys: list[str], *arguments: Any) -> list[Any]:
         reply: list[Any] = self._run(name, keys, *arguments)
         if not reply[0]:
