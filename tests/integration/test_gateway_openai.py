@@ -418,13 +418,10 @@ async def test_a_gateway_that_stops_lets_an_upload_come_to_its_end(
     draining = asyncio.Event()
 
     async def slowly() -> AsyncIterator[bytes]:
-        for name, value in (("model", b"english"), ("file", wav(PCM))):
-            yield f'--x\r\nContent-Disposition: form-data; name="{name}"'.encode()
-            yield b'; filename="a.wav"\r\n\r\n' if name == "file" else b"\r\n\r\n"
-            yield value
-            yield b"\r\n"
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+        yield wav(PCM)
         await draining.wait()
-        yield b"--x--\r\n"
+        yield b'\r\n--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nenglish\r\n--x--\r\n'
 
     waiting = asyncio.create_task(
         gateway.http.post(
