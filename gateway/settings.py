@@ -92,7 +92,8 @@ class GatewaySettings(Settings):
         "",
         description=(
             "Folder or s3:// URI where uploads lie until their job is over; batch workers read "
-            "them there. Empty: asr-uploads in the system's folder for temporary files."
+            "them there, and no other system's uploads may. Empty: one in the system's folder for "
+            "temporary files, for each Redis."
         ),
     )
     max_upload_bytes: int = Field(2 << 30, ge=1024, description="Largest upload.")
