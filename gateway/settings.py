@@ -106,6 +106,11 @@ class GatewaySettings(Settings):
         gt=0,
         description="An upload that no job knows of and that stays as it is so long is deleted.",
     )
+    upload_keep_seconds: float = Field(
+        86_400.0,
+        gt=0,
+        description="An upload whose job failed or was cancelled is kept so long for another try.",
+    )
     source_schemes: str = Field(
         "http,https,s3",
         description=(

@@ -61,7 +61,12 @@ class HttpApi:
             jobs,
             uploads,
             Waiting(jobs, settings),
-            Sweep(uploads, jobs, settings.upload_orphan_seconds),
+            Sweep(
+                uploads,
+                jobs,
+                orphan_seconds=settings.upload_orphan_seconds,
+                keep_seconds=settings.upload_keep_seconds,
+            ),
         )
 
     def add_routes(self, app: web.Application) -> None:
