@@ -13,7 +13,12 @@ from typing import Any
 from asr_tasks.settings import Settings
 
 # Found by workers only; see asr_tasks/celery.py.
-include = ["asr_tasks.tasks.live", "asr_tasks.tasks.loudness", "asr_tasks.batch.tasks"]
+include = [
+    "asr_tasks.tasks.live",
+    "asr_tasks.tasks.loudness",
+    "asr_tasks.batch.tasks",
+    "asr_tasks.batch.webhook_task",
+]
 
 # --- One worker is chosen for each stream ---------------------------------------------------
 worker_direct = True  # each worker consumes NODENAME.dq2; the allocator sends there

@@ -103,8 +103,7 @@ class GatewaySettings(Settings):
     upload_orphan_seconds: float = Field(
         900.0,
         gt=0,
-        description="An upload that no job knows of and that stays as it is for so long is "
-        "deleted.",
+        description="An upload that no job knows of and that stays as it is so long is deleted.",
     )
     source_schemes: str = Field(
         "http,https,s3",
