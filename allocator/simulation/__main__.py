@@ -7,7 +7,10 @@ options: all scenarios, all rules, one core.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import platform
+import signal
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -83,12 +86,22 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _collect(work: Sequence[Job], processes: int) -> tuple[list[Result], Timelines]:
     results: list[Result] = []
     timelines: Timelines = {}
-    for done in _shown(work, processes):
-        result = done.result
-        results.append(result)
-        if REPRESENTATIVE.get(result.rule) == result.variant:
-            timelines[result.scenario, result.rule] = (result.variant, done.timeline)
-    return results, timelines
+    # What was simulated before somebody lost patience is shown all the same.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        for done in _shown(work, processes):
+            result = done.result
+            results.append(result)
+            if REPRESENTATIVE.get(result.rule) == result.variant:
+                timelines[result.scenario, result.rule] = (result.variant, done.timeline)
+    return _whole(results, work), timelines
+
+
+def _whole(results: Sequence[Result], work: Sequence[Job]) -> list[Result]:
+    """Without the scenario that was broken off: half of its settings would compare unfairly."""
+    asked = Counter(job.scenario for job in work)
+    done = Counter(result.scenario for result in results)
+    return [each for each in results if done[each.scenario] == asked[each.scenario]]
 
 
 def _shown(work: Sequence[Job], processes: int) -> Iterable[Done]:

@@ -39,7 +39,7 @@ class Done:
 
 
 def jobs(scenarios: Sequence[str], families: Sequence[str], seed: int, *, quick: bool) -> list[Job]:
-    """Every variant of every family on every scenario."""
+    """Every variant of every family on every scenario, in this order."""
     return [
         Job(name, variant.family, variant.name, seed, quick)
         for name in scenarios
