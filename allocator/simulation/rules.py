@@ -15,9 +15,9 @@ from allocator.simulation.scenario import Scenario
 FAMILIES: Final = ("ours", "seed", "hpa", "keda", "agones")
 TARGETS: Final = (1, 2, 4, 8, 16)
 """Idle workers that the seed's rule, and Agones', are tried with."""
-CHANCES: Final = (0.001, 0.02, 0.1, 0.25, 0.5, 0.65, 0.8)
-FLOOR_CHANCES: Final = (0.001, 0.3)
-"""With a floor there are fewer: it decides mostly."""
+CHANCES: Final = (1e-5, 3e-4, 0.001, 0.02, 0.1, 0.25, 0.5, 0.6, 0.7, 0.76, 0.8)
+FLOOR_CHANCE: Final = 0.1
+"""With a floor there is one: the floor decides mostly."""
 DOWN_SECONDS: Final = 30.0
 IDLE_SECONDS: Final = 900.0
 REPRESENTATIVE: Final = {"ours": "chance 0.02, floor 0", "seed": "idle 2"}
@@ -46,8 +46,7 @@ def _ours(scenario: Scenario, few: bool) -> Iterator[Variant]:
         return
     for sleeps in (True, False) if scenario.bounds.minimum == 0 else (True,):
         yield from (ours(chance, 0, sleeps=sleeps) for chance in CHANCES)
-        for floor in TARGETS:
-            yield from (ours(chance, floor, sleeps=sleeps) for chance in FLOOR_CHANCES)
+        yield from (ours(FLOOR_CHANCE, floor, sleeps=sleeps) for floor in TARGETS)
     yield ours(0.02, 0, hand_over=False)
 
 

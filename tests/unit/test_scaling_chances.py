@@ -13,7 +13,6 @@ from allocator.scaling.chances import (
     erlang_b,
     erlang_c,
     margin,
-    poisson_quantile,
     poisson_tail,
     servers_for,
     servers_for_demand,
@@ -89,22 +88,6 @@ def test_hardly_a_queue_is_accepted_where_hardly_anybody_may_wait() -> None:
     assert accepted_queue(100.0, 0.01) < 0.1
     assert accepted_queue(100.0, 0.9) > 50.0
     assert accepted_queue(0.0, 0.9) == 0.0
-
-
-@pytest.mark.parametrize(("mean", "at_99", "at_999"), [(4, 9, 11), (12, 21, 24), (30, 43, 48)])
-def test_calls_that_come_while_a_worker_starts_are_those_of_the_poisson_tables(
-    mean: float, at_99: int, at_999: int
-) -> None:
-    assert poisson_quantile(mean, 0.01) == at_99
-    assert poisson_quantile(mean, 0.001) == at_999
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.floats(0.01, 20_000.0), chances)
-def test_a_quantile_is_exceeded_with_at_most_its_chance(mean: float, chance: float) -> None:
-    most = poisson_quantile(mean, chance)
-    assert poisson_tail(mean, most + 1) <= chance
-    assert most == 0 or poisson_tail(mean, most) > chance
 
 
 @settings(max_examples=60, deadline=None)
