@@ -10,9 +10,11 @@ import argparse
 import contextlib
 import platform
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -23,6 +25,8 @@ from allocator.simulation.rules import FAMILIES, REPRESENTATIVE
 from allocator.simulation.runs import Done, Job, jobs, perform_all
 from allocator.simulation.scenarios import SCENARIOS
 
+NOTHING: Final = 130
+"""Exit status of a run that was ended before there was anything to show."""
 Timelines = dict[tuple[str, str], tuple[str, Sequence[Moment]]]
 
 
@@ -36,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         quick=options.quick,
     )
     results, timelines = _collect(work, options.jobs)
+    if not results:
+        sys.stderr.write("ended before a scenario was complete\n")
+        return NOTHING
     about: dict[str, object] = {
         "seed": options.seed,
         "quick": options.quick,
