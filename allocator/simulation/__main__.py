@@ -81,7 +81,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="only this rule; may be given again",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the random numbers (%(default)s)")
-    parser.add_argument("--quick", action="store_true", help="the first 4 hours, fewer settings")
+    parser.add_argument("--quick", action="store_true", help="the first 7 hours, fewer settings")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write results.json and pictures there"

@@ -15,7 +15,7 @@ from allocator.simulation.rules import Variant, variants
 from allocator.simulation.scenario import Scenario
 from allocator.simulation.scenarios import named
 
-QUICK_SECONDS: Final = 4 * 3600.0
+QUICK_SECONDS: Final = 7 * 3600.0
 """A quick run ends after so long."""
 
 
