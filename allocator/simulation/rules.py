@@ -15,7 +15,7 @@ from allocator.simulation.scenario import Scenario
 FAMILIES: Final = ("ours", "seed", "hpa", "keda", "agones")
 TARGETS: Final = (1, 2, 4, 8, 16)
 """Idle workers that the seed's rule, and Agones', are tried with."""
-CHANCES: Final = (1e-5, 3e-4, 0.001, 0.02, 0.1, 0.25, 0.5, 0.6, 0.7, 0.76, 0.8)
+CHANCES: Final = (1e-5, 3e-4, 0.001, 0.02, 0.07, 0.1, 0.25, 0.5, 0.59, 0.7, 0.76, 0.8)
 FLOOR_CHANCE: Final = 0.1
 """With a floor there is one: the floor decides mostly."""
 DOWN_SECONDS: Final = 30.0
