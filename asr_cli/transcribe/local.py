@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from asr_cli.transcribe import journal as journals
+from asr_cli.transcribe import memory
 from asr_cli.transcribe.journal import Done, Journal
 from asr_tasks import log
 from asr_tasks.batch import hearing, plan
@@ -220,6 +221,7 @@ class LocalJobs:
     def _recognizer(self, entry: Entry) -> OfflineRecognizer:
         if self._loaded is None or self._loaded[0] != entry.name:
             self._loaded = None  # never two models at once
+            memory.keep()
             self._loaded = entry.name, self._load(entry, self._threads)
         return self._loaded[1]
 
