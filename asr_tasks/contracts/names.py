@@ -3,6 +3,7 @@
 Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of every key):
 
 ``asr:session:<id>`` — hash, one live session; deleted when it ends.
+    counted          '1' once it is in its model's arrivals                   allocate
     model, language, client, tenant, task    written by the gateway when it opens the session
     priority         integer, higher is served first                          gateway
     options          JSON object handed to the task as keyword arguments      gateway
@@ -35,10 +36,14 @@ Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of e
 ``asr:sessions`` — set of the ids of live sessions                        open, finish, fail
 ``asr:model:<model>:free`` — sorted set, worker → ordinal, of workers with a free slot
 ``asr:model:<model>:waiting`` — sorted set, session → order (priority, then arrival)
+``asr:model:<model>:traffic`` — hash, counters that only grow: arrivals (sessions that asked for a
+    worker), ended (sessions), talked (their seconds)        allocate; finish, cancel, fail_over
+``asr:model:<model>:scaling`` — list of Decision JSON, the newest first       the scaling loop
+``asr:model:<model>:startup`` — text, seconds its workers need to start       the scaling loop
 ``asr:arrivals`` — counter behind the order of arrival
 ``asr:workers`` — set of worker names
 ``asr:worker:<name>`` — hash: model, state, slots, ordinal, incarnation, stream, sequence, beat,
-    suspect, host
+    suspect, host, cordoned ('1': gets no new session, and keeps those it has)
 ``asr:worker:<name>:sessions`` — set of the sessions assigned to it: its used slots
 ``asr:models`` — set of models that workers have announced
 ``asr:allocators`` — hash, allocator → counter that it raises, its own beat; workers are judged only
@@ -171,6 +176,21 @@ def free_key(model: str) -> str:
 def waiting_key(model: str) -> str:
     """Sorted set of a model's waiting sessions."""
     return f"asr:model:{model}:waiting"
+
+
+def traffic_key(model: str) -> str:
+    """Hash of counters of a model's sessions."""
+    return f"asr:model:{model}:traffic"
+
+
+def scaling_key(model: str) -> str:
+    """List of the last decisions about a model's workers."""
+    return f"asr:model:{model}:scaling"
+
+
+def startup_key(model: str) -> str:
+    """How long a model's workers need to start."""
+    return f"asr:model:{model}:startup"
 
 
 def worker_key(worker: str) -> str:
