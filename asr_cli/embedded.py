@@ -208,4 +208,5 @@ def _bus(settings: GatewaySettings) -> SessionBus:
         settings.gateway_name,
         heartbeat=settings.gateway_heartbeat,
         publish_seconds=settings.broker_seconds,
+        queue_type=settings.queue_type,
     )
