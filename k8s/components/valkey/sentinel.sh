@@ -7,6 +7,7 @@ umask 077
 if [ ! -s "$DATA/sentinel.conf" ]; then
   leader=$(primary)
   {
+    echo "bind ${BIND:-* -::*}"
     echo "port $SENTINEL_PORT"
     echo "dir $RUN"
     echo "sentinel resolve-hostnames yes"

@@ -4,6 +4,7 @@ set -eu
 . "$(dirname "$0")/primary.sh"
 umask 077
 {
+  echo "bind ${BIND:-* -::*}"
   echo "port $PORT"
   echo "dir $DATA"
   echo "appendonly yes"
