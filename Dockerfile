@@ -20,7 +20,7 @@ COPY models/english/english.nemo models/english/english.nemo
 RUN python -m build --wheel --outdir /wheels
 
 FROM build AS build-gateway
-RUN python -m venv /venv && /venv/bin/pip install "$(ls /wheels/*.whl)[gateway]"
+RUN python -m venv /venv && /venv/bin/pip install "$(ls /wheels/*.whl)[gateway,media]"
 
 FROM build AS build-allocator
 RUN python -m venv /venv && /venv/bin/pip install "$(ls /wheels/*.whl)[allocator]"
@@ -29,7 +29,7 @@ FROM build AS build-flower
 RUN python -m venv /venv && /venv/bin/pip install "$(ls /wheels/*.whl)[worker]"
 
 FROM build AS build-cli
-RUN python -m venv /venv && /venv/bin/pip install "$(ls /wheels/*.whl)[cli,gateway,allocator,worker]"
+RUN python -m venv /venv && /venv/bin/pip install "$(ls /wheels/*.whl)[cli,gateway,allocator,worker,media]"
 
 FROM build AS build-worker
 ARG ACCELERATOR=cpu
@@ -47,13 +47,14 @@ RUN apt-get update \
          cuda) /venv/bin/pip install "torch==2.13.0" ;; \
          *) echo "ACCELERATOR is cpu or cuda" >&2; exit 1 ;; \
        esac \
-    && /venv/bin/pip install "$(ls /wheels/*.whl)[worker,nemo]"
+    && /venv/bin/pip install "$(ls /wheels/*.whl)[worker,nemo,media]"
 
 # --- What all images run in: a Python, a user without rights, no compiler --------------------------
 FROM python:${PYTHON}-slim-${DEBIAN} AS runtime
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
 RUN groupadd --system --gid 10001 asr \
-    && useradd --system --uid 10001 --gid asr --home-dir /tmp --no-create-home --shell /usr/sbin/nologin asr
+    && useradd --system --uid 10001 --gid asr --home-dir /tmp --no-create-home --shell /usr/sbin/nologin asr \
+    && install --directory --owner asr --group asr /uploads
 WORKDIR /tmp
 USER 10001:10001
 

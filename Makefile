@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test check format bench faults soak proto model model-eval \
+.PHONY: help setup servers demo test check format bench faults soak simulate proto model model-eval \
 	recordings docs tools deploy-check clean
 
 help:  ## list the targets
@@ -43,6 +43,9 @@ bench: $(STAMP) servers  ## latency of the decoupling, streams per machine (BENC
 
 faults: $(STAMP) servers  ## strike everything while people talk (hours; FAULTS="--rounds 1 gateway" for less)
 	@$(BIN)/python -m tests.faults $(FAULTS)
+
+simulate: $(STAMP)  ## compare scaling rules on made-up days of calls (SIMULATE="--quick" for less)
+	@$(BIN)/python -m allocator.simulation $(SIMULATE)
 
 soak: $(STAMP) servers  ## an hour of calls and restarts: does anything grow? (SOAK="--minutes 10" for less)
 	@$(BIN)/python -m tests.soak $(SOAK)

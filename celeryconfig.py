@@ -13,12 +13,17 @@ from typing import Any
 from asr_tasks.settings import Settings
 
 # Found by workers only; see asr_tasks/celery.py.
-include = ["asr_tasks.tasks.live", "asr_tasks.tasks.loudness"]
+include = [
+    "asr_tasks.tasks.live",
+    "asr_tasks.tasks.loudness",
+    "asr_tasks.batch.tasks",
+    "asr_tasks.batch.webhook_task",
+]
 
 # --- One worker is chosen for each stream ---------------------------------------------------
 worker_direct = True  # each worker consumes NODENAME.dq2; the allocator sends there
 task_create_missing_queues = True  # `-Q asr@NAME.dq2` names a queue that no list here has
-task_default_queue = "asr.batch"  # never the streams' queue
+task_default_queue = "asr.batch"  # never the streams' queue: jobs begin there
 worker_pool = "threads"  # a stream blocks on its queue; the model steps in one thread of its own
 worker_prefetch_multiplier = 1  # a dispatch that waits in a busy worker helps nobody
 worker_cancel_long_running_tasks_on_connection_loss = False  # streams have their own connection
@@ -69,7 +74,7 @@ def servers(settings: Settings) -> dict[str, Any]:
     return {
         # kombu's in-memory broker is one per process whatever its name, and warns without one.
         "broker_url": "memory://localhost/" if settings.embedded else settings.broker_url,
-        # Queues that Celery makes by itself; streams' are declared in asr_tasks/transport/queues.py.
+        # Queues Celery makes by itself; streams' are declared in asr_tasks/transport/queues.py.
         "task_default_queue_type": settings.queue_type,
         "task_create_missing_queue_type": settings.queue_type,
         "result_backend": settings.redis_url,

@@ -47,7 +47,7 @@ class Dispatcher(Protocol):
         ...
 
 
-def producer_app(broker_url: str) -> Celery:
+def producer_app(broker_url: str, queue_type: str = CLASSIC) -> Celery:
     """A Celery app that only sends.
 
     It has no result backend: a sender with one would subscribe to each result on a connection
@@ -71,6 +71,8 @@ def producer_app(broker_url: str) -> Celery:
         task_serializer="json",
         accept_content=["json"],
         worker_direct=True,
+        task_default_queue_type=queue_type,  # of queues it names and does not know
+        task_create_missing_queue_type=queue_type,
     )
     return app
 

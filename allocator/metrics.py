@@ -30,4 +30,13 @@ SLOTS: Final = Gauge(
     "Slots of ready workers, seen by the leader.",
     ["model", "state"],
 )
+DECISIONS: Final = Counter(
+    "asr_scaling_decisions_total", "Changes of the number of workers.", ["model", "direction"]
+)
+SCALING_ERRORS: Final = Counter(
+    "asr_scaling_errors_total", "Looks at a model's workers that failed.", ["model"]
+)
+REPLICAS: Final = Gauge(
+    "asr_scaling_replicas", "Workers that are wanted, and told to run.", ["model", "kind"]
+)
 WAITING: Final = Gauge("asr_sessions_waiting", "Sessions without a worker.", ["model"])

@@ -16,6 +16,7 @@ from allocator.models import Models
 from allocator.moves import Moves
 from allocator.offer import Held, Offer, Waiting
 from allocator.refusal import refuse
+from allocator.scaling.journal import explain
 from allocator.store import Superseded, UnknownWorker
 from asr_tasks import log
 from asr_tasks.contracts import names
@@ -55,6 +56,12 @@ class WorkerManager(WorkerManagerServiceServicer):
     async def settle(self) -> None:
         """Wait for what follows from streams that have broken."""
         await asyncio.gather(*self._after)
+
+    async def ExplainScaling(
+        self, request: pb.ExplainScalingRequest, context: _Context
+    ) -> pb.ExplainScalingResponse:
+        """See worker_manager.proto."""
+        return await _answer(context, lambda: explain(self._store, request.model_name))
 
     async def AllocateWorker(
         self, request: pb.AllocateWorkerRequest, context: _Context

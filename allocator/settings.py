@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import uuid
+from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from asr_tasks.contracts.lease import ON_TRIAL
 from asr_tasks.settings import Settings
@@ -61,6 +62,39 @@ class MonitorSettings(AllocatorSettings):
     wait_seconds: float = Field(60.0, gt=0, description="Longest wait for a first worker.")
     rewait_seconds: float = Field(
         600.0, gt=0, description="Longest wait for another worker after one was lost."
+    )
+    check_interval: float = Field(
+        2.0,
+        gt=0,
+        validation_alias=AliasChoices("check_interval", "ASR_CHECK_INTERVAL", "CHECK_INTERVAL"),
+        description="Between looks at the number of workers. `CHECK_INTERVAL` is read, too.",
+    )
+    scaling_policy: Literal["predictive", "seed"] = Field(
+        "predictive",
+        description="predictive: by forecast and chance of waiting; seed: ASR_SCALING_TARGET idle "
+        "workers, whatever comes.",
+    )
+    scaling_target: int = Field(
+        0,
+        ge=0,
+        validation_alias=AliasChoices("scaling_target", "ASR_SCALING_TARGET", "SCALING_TARGET"),
+        description="Workers that are kept idle at least; the predictive policy adds to them what "
+        "it foresees. `SCALING_TARGET` is read, too.",
+    )
+    scaling_chance: float = Field(
+        0.01, gt=0, lt=1, description="With which an arriving session may have to wait for a slot."
+    )
+    scale_to_zero_seconds: float = Field(
+        600.0,
+        gt=0,
+        description="Without a session for so long, a model whose min_replicas is 0 has no "
+        "workers.",
+    )
+    scale_down_seconds: float = Field(
+        30.0, ge=0, description="Fewer workers only once the plans of so long have all allowed it."
+    )
+    scaling_schedule: str = Field(
+        "", description="Free slots wanted at some hours, such as `mon-fri 08:00-18:00 = 40`."
     )
     leader_seconds: float = Field(
         2.0, gt=0, description="A leader whose beat stands still for so long is replaced."

@@ -195,6 +195,14 @@ class Store(RedisLink):
             raise UnknownWorker(worker)
         return sessions
 
+    async def cordon(self, worker: str, cordoned: bool, office: Office | None = None) -> bool:
+        """Give it no new session, or do so again; False if that was so, or it is not there."""
+        mark = "1" if cordoned else ""
+        reply = await self.call("cordon", worker, mark, *_office(office))
+        if isinstance(reply, list):
+            raise NotLeader(f"{office}")
+        return bool(reply)
+
     async def cancel(
         self,
         session: str,

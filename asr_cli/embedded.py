@@ -17,9 +17,11 @@ from typing import Any, TypeVar
 from allocator.dispatcher import CeleryDispatcher, producer_app
 from allocator.models import CatalogueModels
 from allocator.monitor import Monitor
+from allocator.scaling.loop import ScalingLoop
 from allocator.server import serve
 from allocator.settings import MonitorSettings, ServerSettings
 from allocator.store import Store
+from asr_cli.autoscale import Scaling, first_ready, scaled
 from asr_cli.embedded_redis import embedded_redis
 from asr_tasks import log
 from asr_tasks.catalogue import Catalogue
@@ -55,6 +57,7 @@ class Choice:
         slots: streams at a time; 0: what the catalogue says.
         catalogue: path of a catalogue file; empty: the packaged one.
         allocator: host:port of its gRPC server, for `asr workers` and the like; port 0: any.
+        scaling: workers are processes beside this one, as many as are needed; None: one, in here.
     """
 
     broker: str = MEMORY
@@ -65,6 +68,7 @@ class Choice:
     slots: int = 0
     catalogue: str = ""
     allocator: str = "127.0.0.1:0"
+    scaling: Scaling | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +128,23 @@ async def running(choice: Choice) -> AsyncIterator[Running]:
         server = ServerSettings.load(**shared, allocator_listen=choice.allocator, allocator_http="")
         store = Store.connect(redis_url, result_expires=server.result_expires)
         stack.push_async_callback(store.close)
-        dispatcher = CeleryDispatcher(producer_app(choice.broker))
+        dispatcher = CeleryDispatcher(producer_app(choice.broker), server.queue_type)
         stack.push_async_callback(dispatcher.close)
         allocator = await serve(server, store, dispatcher, CatalogueModels(catalogue, store))
         stack.push_async_callback(allocator.close)
-        # Loading the model takes seconds in its thread; everything else starts beside it.
-        worker = await stack.enter_async_context(_worker(choice, shared, allocator.address))
-        monitor = Monitor(MonitorSettings.load(**shared, monitor_http=""), store, dispatcher)
+        watch = MonitorSettings.load(**shared, monitor_http="")
+        loop: ScalingLoop | None = None
+        if choice.scaling is None:
+            # Loading the model takes seconds in its thread; everything else starts beside it.
+            worker = await stack.enter_async_context(_worker(choice, shared, allocator.address))
+        else:
+            where = _environment(shared, allocator.address)
+            entry = catalogue.get(choice.model)
+            loop = await stack.enter_async_context(
+                scaled(choice.scaling, entry, watch, store, where)
+            )
+            worker = await stack.enter_async_context(_elsewhere(store, choice))
+        monitor = Monitor(watch, store, dispatcher, loop)
         watching = asyncio.create_task(monitor.run(), name="monitor")
         stack.push_async_callback(_end, monitor, watching)
         settings = GatewaySettings.load(
@@ -193,6 +207,31 @@ async def _worker(
         await asyncio.to_thread(worker.stop)
         ready.cancel()
         await asyncio.gather(ready, ended, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _elsewhere(store: Store, choice: Choice) -> AsyncIterator[_Worker]:
+    """Workers that are processes: ready when the first of them is; they never end by themselves."""
+    least = choice.scaling.minimum if choice.scaling else 0
+    wait = first_ready(store, choice.model) if least else asyncio.sleep(0)
+    ready = asyncio.create_task(wait, name="ready")
+    running = asyncio.create_task(_for_ever(), name="workers")
+    try:
+        yield _Worker(ready, running)
+    finally:
+        ready.cancel()
+        running.cancel()
+        await asyncio.gather(ready, running, return_exceptions=True)
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+def _environment(shared: Mapping[str, str | None], allocator: str) -> dict[str, str]:
+    """Where a worker process finds everything."""
+    given = {f"ASR_{name.upper()}": value for name, value in shared.items() if value}
+    return {**given, "ASR_ALLOCATOR_ADDRESS": allocator}
 
 
 async def _end(monitor: Monitor, watching: asyncio.Task[None]) -> None:

@@ -47,6 +47,8 @@ class Entry:
         decoding: ``ctc`` or ``rnnt``.
         att_context: encoder frames of left context and look-ahead; the latency mode of a
             cache-aware model, one of those it was trained with. One per worker process.
+        offline_context: the same for batch jobs, which need not hurry; [-1, -1] is all of a piece;
+            empty: the model's own default.
         stride_ms: audio of one encoder frame; 80 for FastConformer, 40 for Conformer.
         chunk_seconds, left_seconds, right_seconds: the sliding window of a buffered model.
         slots: streams one worker process serves at a time.
@@ -70,6 +72,7 @@ class Entry:
     task: str = ""
     decoding: str = "ctc"
     att_context: tuple[int, ...] = ()
+    offline_context: tuple[int, ...] = ()
     stride_ms: int = 80
     chunk_seconds: float = 1.0
     left_seconds: float = 4.0
@@ -256,6 +259,7 @@ def _impossible(entry: Entry) -> str:
         ),
         (entry.kind != "none" or bool(entry.task), "kind none needs a task"),
         (len(entry.att_context) in (0, 2), "att_context must be [left, right]"),
+        (len(entry.offline_context) in (0, 2), "offline_context must be [left, right]"),
         (entry.slots >= 1, "slots must be at least 1"),
         (0 <= entry.batch <= entry.slots, "batch must be between 0 and slots"),
         (entry.end_of_utterance_ms >= 1, "end_of_utterance_ms must be at least 1"),

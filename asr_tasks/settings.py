@@ -12,7 +12,7 @@ import os
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from asr_tasks.configuration import ConfigurationError
@@ -46,7 +46,17 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(False, description="One JSON object a line instead of text.")
+    webhook_secret: SecretStr = Field(
+        SecretStr(""),
+        description=(
+            "Signs what webhooks are told: base64 of 24 to 64 random bytes, with or without "
+            "`whsec_` before it; empty: jobs may not name a webhook."
+        ),
+    )
     result_expires: int = Field(3600, ge=1, description="Seconds an ended session's result stays.")
+    job_expires: int = Field(
+        7 * 86_400, ge=1, description="Seconds a batch job is kept, with its transcript, when over."
+    )
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:

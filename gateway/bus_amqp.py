@@ -18,7 +18,7 @@ from asr_tasks.contracts.errors import BackendDown
 from asr_tasks.contracts.results import Message
 from asr_tasks.transport import queues
 from asr_tasks.transport.wire import headers_of
-from gateway.amqp_link import Link
+from gateway.amqp_link import Link, reraise_own_cancel
 from gateway.backoff import delays
 from gateway.bus import QueueGone, Sink
 
@@ -105,7 +105,7 @@ class AmqpBus:
                 # Whether it was stored is unknown: send it again, the worker trims the copy.
                 reason = str(error)
             except asyncio.CancelledError:
-                _reraise_own_cancel()
+                reraise_own_cancel()
                 reason = "the connection was closed"
             if loop.time() >= deadline:
                 raise BackendDown(f"RabbitMQ does not take audio: {reason}")
@@ -192,7 +192,7 @@ class AmqpBus:
             except TimeoutError:
                 reason = "no answer"
             except asyncio.CancelledError:
-                _reraise_own_cancel()
+                reraise_own_cancel()
                 reason = "the connection was closed"
             if loop.time() >= deadline:
                 raise BackendDown(f"RabbitMQ: {reason}")
@@ -201,10 +201,3 @@ class AmqpBus:
     @staticmethod
     async def _declare(channel: AbstractChannel, queue: str, arguments: dict[str, Any]) -> None:
         await channel.queue_declare(queue, durable=True, arguments=arguments, timeout=_CALL_SECONDS)
-
-
-def _reraise_own_cancel() -> None:
-    """Aiormq cancels the futures of a connection that died; a cancel of our own task is real."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from asr_tasks.settings import Settings
 
@@ -75,3 +75,50 @@ class GatewaySettings(Settings):
         10.0, gt=0, description="kaldi protocol: nothing recognised for so long ends with status 1."
     )
     gateway_heartbeat: int = Field(10, ge=1, description="AMQP heartbeat of its connections.")
+
+    header_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="A connection without a whole request for so long is closed.",
+    )
+    api_keys: SecretStr = Field(
+        SecretStr(""),
+        description=(
+            "Keys, with commas between, one of which transcription requests and jobs must show and "
+            "which open every session's transcript; empty: none is needed."
+        ),
+    )
+    uploads: str = Field(
+        "",
+        description=(
+            "Folder or s3:// URI where uploads lie until their job is over; batch workers read "
+            "them there. Empty: asr-uploads in the system's folder for temporary files."
+        ),
+    )
+    max_upload_bytes: int = Field(2 << 30, ge=1024, description="Largest upload.")
+    max_uploads: int = Field(50, ge=1, description="Uploads at once; more: overloaded.")
+    upload_idle_seconds: float = Field(
+        30.0, gt=0, description="An upload of which nothing comes for so long is given up."
+    )
+    upload_orphan_seconds: float = Field(
+        900.0,
+        gt=0,
+        description="An upload that no job knows of and that stays as it is so long is deleted.",
+    )
+    source_schemes: str = Field(
+        "http,https,s3",
+        description=(
+            "Schemes of URIs that a job's source may have, with commas between; file: paths on the "
+            "batch workers."
+        ),
+    )
+    target_schemes: str = Field(
+        "",
+        description="The same for a job's target; empty: transcripts are kept, not written.",
+    )
+    transcription_seconds: float = Field(
+        3600.0, gt=0, description="Longest wait of a transcription request; then it is cancelled."
+    )
+    transcription_queue_seconds: float = Field(
+        300.0, gt=0, description="The same until a batch worker begins with it."
+    )

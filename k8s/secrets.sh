@@ -4,6 +4,7 @@
 #
 #   rabbitmq-default-user  dev only (on EKS the RabbitMQ operator makes it): connection_string, default_user.conf
 #   asr-redis              password, url (what our processes connect to), redis.conf
+#   asr-api                api_keys, webhook_secret: of the HTTP API
 #   asr-flower             flowerconfig.py: who may look, and with which password
 #   asr-tls                eks: not made here; a certificate of your own, or of cert-manager
 set -euo pipefail
@@ -33,6 +34,8 @@ secret() {
 
 redis=$(password)
 secret asr-redis "password=$redis" "url=redis://:$redis@redis:6379/0" "redis.conf=requirepass $redis"
+# Who uses the HTTP API shows the key; who is told by a webhook checks the signature.
+secret asr-api "api_keys=$(password)" "webhook_secret=$(head -c 32 /dev/urandom | base64)"
 secret asr-flower "flowerconfig.py=basic_auth = ['asr:$(password)']"
 if [[ $overlay == dev ]]; then
   rabbit=$(password)

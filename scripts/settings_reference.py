@@ -9,13 +9,15 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this tree, not one that is installed
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from allocator.settings import AllocatorSettings, MonitorSettings, ServerSettings
+from asr_tasks.batch.settings import BatchSettings
 from asr_tasks.settings import Settings
 from asr_tasks.streaming.limits import Limits
 from asr_tasks.worker.settings import WorkerSettings
@@ -33,6 +35,7 @@ SECTIONS: dict[type[Settings], tuple[str, str]] = {
     ServerSettings: ("Allocator", "`python -m allocator server`"),
     MonitorSettings: ("Monitor", "`python -m allocator monitor`"),
     WorkerSettings: ("Worker", "`python -m asr_tasks.worker`, `celery -A asr_tasks worker`"),
+    BatchSettings: ("Batch worker", "`python -m asr_tasks.worker --role batch`"),
 }
 HEAD = """# Settings
 
@@ -104,6 +107,8 @@ def _default(field: FieldInfo) -> str:
     if factory is not None:
         return (inspect.getdoc(factory) or "").rstrip(".").lower()
     value = field.default
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
     if isinstance(value, float):
         return f"`{value:g}`"
     return (
@@ -114,13 +119,21 @@ def _default(field: FieldInfo) -> str:
 
 
 def _takes(field: FieldInfo) -> str:
-    kinds = {int: "whole number", float: "number", bool: "`true` or `false`", str: "text"}
+    kinds = {
+        int: "whole number",
+        float: "number",
+        bool: "`true` or `false`",
+        str: "text",
+        SecretStr: "secret",
+    }
     bounds = [
         f"{sign} {getattr(rule, name):g}"
         for rule in field.metadata
         for name, sign in (("gt", ">"), ("ge", "≥"), ("le", "≤"))
         if hasattr(rule, name)
     ]
+    if get_origin(field.annotation) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(field.annotation))
     kind = kinds[field.annotation]  # type: ignore[index]
     return " ".join([kind, *[", ".join(bounds)] * bool(bounds)])
 

@@ -13,5 +13,5 @@ echo "setup: torch (a CPU build where one is offered) ..." >&2
 # First and pinned: with no torch installed, NeMo's own requirement takes a build of gigabytes.
 "${pip[@]}" 'torch==2.13.0' 2> >(quiet >&2)
 echo "setup: NeMo, Celery and the rest ..." >&2
-"${pip[@]}" -e '.[gateway,allocator,worker,nemo,cli,dev]' 2> >(quiet >&2)
+"${pip[@]}" -e '.[gateway,allocator,worker,media,nemo,cli,dev]' 2> >(quiet >&2)
 echo "setup: done" >&2

@@ -8,4 +8,5 @@ local function result_key(id) return 'asr:result:' .. id end
 local function worker_key(worker) return 'asr:worker:' .. worker end
 local function worker_sessions_key(worker) return 'asr:worker:' .. worker .. ':sessions' end
 local function free_key(model) return 'asr:model:' .. model .. ':free' end
+local function traffic_key(model) return 'asr:model:' .. model .. ':traffic' end
 local function waiting_key(model) return 'asr:model:' .. model .. ':waiting' end

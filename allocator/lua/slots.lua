@@ -2,7 +2,7 @@
 -- from the set of its sessions each time that set, the state or the suspicion has changed.
 local function refresh(worker)
   local key = worker_key(worker)
-  local now = redis.call('HMGET', key, 'model', 'state', 'slots', 'ordinal', 'suspect')
+  local now = redis.call('HMGET', key, 'model', 'state', 'slots', 'ordinal', 'suspect', 'cordoned')
   if not now[1] then return end
   local state, used = now[2], redis.call('SCARD', worker_sessions_key(worker))
   local ready = state == 'idle' or state == 'busy'
@@ -10,7 +10,7 @@ local function refresh(worker)
     state = used == 0 and 'idle' or 'busy'
     if state ~= now[2] then redis.call('HSET', key, 'state', state) end
   end
-  if ready and now[5] == '' and used < tonumber(now[3]) then
+  if ready and now[5] == '' and now[6] ~= '1' and used < tonumber(now[3]) then
     if redis.call('ZADD', free_key(now[1]), now[4], worker) == 1 then
       redis.call('PUBLISH', 'asr:waiting', now[1])
     end

@@ -19,6 +19,7 @@ from allocator.monitor.orphans import Orphans
 from allocator.monitor.waiting import WaitingSessions
 from allocator.moves import Moves
 from allocator.offer import Surveyed
+from allocator.scaling.loop import ScalingLoop
 from allocator.settings import MonitorSettings
 from allocator.store import NotLeader, Office, Store
 from asr_tasks import log
@@ -50,7 +51,20 @@ class _Stages:
 class Monitor:
     """One monitor process, or the embedded stack's. Belongs to one asyncio loop."""
 
-    def __init__(self, settings: MonitorSettings, store: Store, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        settings: MonitorSettings,
+        store: Store,
+        dispatcher: Dispatcher,
+        scaling: ScalingLoop | None = None,
+    ) -> None:
+        """Args:
+        settings: of the monitor.
+        store: where everything is.
+        dispatcher: sends a session's task to its worker.
+        scaling: keeps the number of workers right; None: nobody does.
+        """
+        self._scaling = scaling
         self._settings = settings
         self._store = store
         self._moves = Moves(store, dispatcher)
@@ -74,6 +88,7 @@ class Monitor:
                     group.create_task(self._elector.run(), name="monitor-elector"),
                     group.create_task(self._listen(), name="monitor-channel"),
                     group.create_task(self._look_always(), name="monitor-look"),
+                    group.create_task(self._scale_always(), name="monitor-scaling"),
                 ]
         finally:
             metrics.LEADER.set(0)
@@ -134,6 +149,15 @@ class Monitor:
                 async with asyncio.timeout(self._settings.look_seconds):
                     await self._elector.changed.wait()
             self._elector.changed.clear()
+
+    async def _scale_always(self) -> None:
+        # Beside the looks: an API server that hangs must not keep a dead worker's sessions waiting.
+        scaling = self._scaling
+        while scaling is not None:
+            office = self._elector.office
+            if office is not None:
+                await self._attempt(scaling.look(office))
+            await asyncio.sleep(scaling.pause())
 
     async def _listen(self) -> None:
         async with asyncio.TaskGroup() as group:

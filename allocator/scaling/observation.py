@@ -40,10 +40,10 @@ class Observation:
         waiting: sessions that have no worker.
         arrivals: sessions opened since this counter began (it only grows; a smaller value than the
             last one means that it began again).
-        talked: slot-seconds that ended sessions have used; only grows, like `arrivals`.
-        ended: how many sessions that were; only grows.
-        hour: the hour of the week, local time, 0.0 (Monday, midnight) up to 168.0; only
-            schedules look at it.
+        talked: slot-seconds that ended sessions have used, and `ended` how many of them there are;
+            both only grow, like `arrivals`.
+        hour: the hour of the week, local time, 0.0 (Monday, midnight) up to 168.0; for schedules
+            only.
         startup: seconds that a worker was seen to need from the order to its first free slot; None
             while nobody has seen one.
     """
@@ -72,6 +72,10 @@ class Bounds:
 
     minimum: int
     maximum: int
+
+    def clamp(self, replicas: int) -> int:
+        """The nearest number within them."""
+        return max(self.minimum, min(self.maximum, replicas))
 
 
 @dataclass(frozen=True, slots=True)

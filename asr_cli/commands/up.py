@@ -7,6 +7,7 @@ import signal
 
 import click
 
+from asr_cli.autoscale import Scaling
 from asr_cli.embedded import DEFAULT_PORT, MEMORY, Choice, running
 from asr_tasks import log
 
@@ -24,6 +25,16 @@ from asr_tasks import log
     "--allocator-port", default=50051, show_default=True, help="Of gRPC, for `asr workers`; 0: any."
 )
 @click.option("--catalogue", default="", help="A model catalogue file of your own.")
+@click.option(
+    "--autoscale",
+    type=click.IntRange(min=1),
+    default=None,
+    help="As many workers as callers need, up to this; processes of their own.  Needs a broker.",
+)
+@click.option(
+    "--at-least", default=1, show_default=True, help="With --autoscale: workers that always run."
+)
+@click.option("--logs", default="", help="With --autoscale: folder of the workers' logs.")
 @click.option("--verbose", is_flag=True, help="Log what the parts say, too.")
 def up(
     host: str,
@@ -34,6 +45,9 @@ def up(
     redis: str,
     allocator_port: int,
     catalogue: str,
+    autoscale: int | None,
+    at_least: int,
+    logs: str,
     verbose: bool,
 ) -> None:
     """Run the whole system until Ctrl-C: gateway, allocator, monitor and a worker.
@@ -42,14 +56,22 @@ def up(
     asr up                                     no server needed
     asr up --port 9000 --slots 4
     asr up --broker amqp://guest:guest@127.0.0.1:5672// --redis redis://127.0.0.1:6379/0
+    asr up --autoscale 4 --broker … --redis …  up to four workers; `asr scaling explain` says why
 
     Open the gateway's address in a browser for a page to try it; stream to it with `asr stream`.
     """
     if broker != MEMORY and not redis:
         raise click.UsageError("--broker needs --redis: other processes must find the sessions")
+    scaling = None
+    if autoscale is not None:
+        if broker == MEMORY:
+            raise click.UsageError("--autoscale needs --broker and --redis: workers are processes")
+        if not 0 <= at_least <= autoscale:
+            raise click.UsageError("--at-least must lie between 0 and --autoscale")
+        scaling = Scaling(at_least, autoscale, slots, logs)
     log.configure("DEBUG" if verbose else "INFO")
     allocator = f"127.0.0.1:{allocator_port}"
-    choice = Choice(broker, redis, host, port, model, slots, catalogue, allocator)
+    choice = Choice(broker, redis, host, port, model, slots, catalogue, allocator, scaling)
     asyncio.run(_up(choice))
 
 

@@ -10,16 +10,21 @@
     │   ├── BadAudio          bad_audio
     │   ├── BadMessage        bad_message
     │   ├── MessageTooBig     message_too_big
-    │   └── AudioAfterEnd     audio_after_end
+    │   ├── AudioAfterEnd     audio_after_end
+    │   ├── UnknownJob        unknown_job
+    │   └── BadSource         bad_source
     ├── Refused               right request, not for this caller or not now
     │   ├── NotYourSession    not_your_session
     │   ├── SessionEnded      session_ended
     │   ├── SessionSuperseded superseded
+    │   ├── NotAuthorised     not_authorised
+    │   ├── NoTranscript      no_transcript
     │   └── Overloaded        overloaded
     ├── Unavailable           try again later
     │   ├── ModelUnavailable  model_unavailable
     │   ├── NoWorker          no_worker
-    │   └── BackendDown       backend_down
+    │   ├── BackendDown       backend_down
+    │   └── SourceUnavailable source_unavailable
     └── StreamFailed          the work itself went wrong
         ├── IdleTimeout       idle_timeout
         ├── LimitExceeded     limit_exceeded
@@ -97,11 +102,25 @@ class MessageTooBig(BadRequest):
     hint = "The message is larger than the limit; send audio in smaller pieces."
 
 
+class UnknownJob(BadRequest):
+    """There is no job of that id."""
+
+    code = "unknown_job"
+    hint = "There is no job with this id, or it has expired."
+
+
 class AudioAfterEnd(BadRequest):
     """Audio after the end of stream."""
 
     code = "audio_after_end"
     hint = "Audio came after the end of the stream; open a new session for it."
+
+
+class BadSource(BadRequest):
+    """A recording that is not there, or must not be read; or a target that cannot be written."""
+
+    code = "bad_source"
+    hint = "The recording is not there or may not be read; check its address and permissions."
 
 
 class Refused(AsrError):
@@ -130,6 +149,20 @@ class SessionSuperseded(Refused):
 
     code = "superseded"
     hint = "Another connection of yours has taken over this session."
+
+
+class NotAuthorised(Refused):
+    """The request shows no key, or one that is not valid."""
+
+    code = "not_authorised"
+    hint = "A valid key is missing: Authorization: Bearer KEY."
+
+
+class NoTranscript(Refused):
+    """The job has no transcript: it is not done."""
+
+    code = "no_transcript"
+    hint = "The job is not done, so there is no transcript of it yet."
 
 
 class Overloaded(Refused):
@@ -165,6 +198,13 @@ class BackendDown(Unavailable):
 
     code = "backend_down"
     hint = "A part of the service does not answer; try again shortly."
+
+
+class SourceUnavailable(Unavailable):
+    """Where the recording lies cannot be reached just now."""
+
+    code = "source_unavailable"
+    hint = "The place where the recording lies does not answer; try again shortly."
 
 
 class StreamFailed(AsrError):
@@ -227,16 +267,21 @@ STATUS: Final[dict[str, Status]] = {
     "bad_audio": Status(415, 4415, "INVALID_ARGUMENT"),
     "bad_message": Status(400, 4400, "INVALID_ARGUMENT"),
     "message_too_big": Status(413, 1009, "INVALID_ARGUMENT"),
+    "unknown_job": Status(404, 4404, "NOT_FOUND"),
     "audio_after_end": Status(409, 4409, "FAILED_PRECONDITION"),
+    "bad_source": Status(422, 4422, "NOT_FOUND"),
     "refused": Status(403, 4403, "PERMISSION_DENIED"),
     "not_your_session": Status(403, 4403, "PERMISSION_DENIED"),
     "session_ended": Status(410, 4410, "NOT_FOUND"),
     "superseded": Status(409, 4412, "ABORTED"),
+    "not_authorised": Status(401, 4401, "UNAUTHENTICATED"),
+    "no_transcript": Status(409, 4409, "FAILED_PRECONDITION"),
     "overloaded": Status(503, 1013, "RESOURCE_EXHAUSTED"),
     "unavailable": Status(503, 1013, "UNAVAILABLE"),
     "model_unavailable": Status(503, 4503, "FAILED_PRECONDITION"),
     "no_worker": Status(503, 1013, "RESOURCE_EXHAUSTED"),
     "backend_down": Status(503, 1013, "UNAVAILABLE"),
+    "source_unavailable": Status(503, 1013, "UNAVAILABLE"),
     "stream_failed": Status(500, 4500, "ABORTED"),
     "idle_timeout": Status(408, 4408, "DEADLINE_EXCEEDED"),
     "limit_exceeded": Status(408, 4408, "DEADLINE_EXCEEDED"),

@@ -16,6 +16,7 @@ Format = Literal["text", "json", "srt", "vtt", "ctm", "csv"]
 Channels = Literal["mix", "split"]
 
 FORMATS: Final[tuple[Format, ...]] = ("text", "json", "srt", "vtt", "ctm", "csv")
+CHANNELS: Final[tuple[Channels, ...]] = ("mix", "split")
 
 
 class JobState(StrEnum):
@@ -114,8 +115,12 @@ class Jobs(Protocol):
         """The job, or None if there is none (any more)."""
         ...
 
-    async def recent(self, limit: int = 50, state: JobState | None = None) -> Sequence[Job]:
-        """The newest first."""
+    async def recent(
+        self, limit: int = 50, state: JobState | None = None, after: str = ""
+    ) -> Sequence[Job]:
+        """The newest first; ``after``: only those that follow this job in that order, none if it
+        is not kept any more.
+        """
         ...
 
     async def cancel(self, job: str) -> Job | None:
@@ -128,6 +133,12 @@ class Jobs(Protocol):
 
     async def transcript(self, job: str) -> Transcript | None:
         """What was said, if it is DONE and still kept."""
+        ...
+
+    async def so_far(self, job: str) -> Transcript | None:
+        """What is known of it without a gap from its beginning, in whatever state it is; what was
+        answered once is the beginning of every later answer. None if there is no such job.
+        """
         ...
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of every key):
 
 ``asr:session:<id>`` — hash, one live session; deleted when it ends.
+    counted          '1' once it is in its model's arrivals                   allocate
     model, language, client, tenant, task    written by the gateway when it opens the session
     priority         integer, higher is served first                          gateway
     options          JSON object handed to the task as keyword arguments      gateway
@@ -35,16 +36,38 @@ Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of e
 ``asr:sessions`` — set of the ids of live sessions                        open, finish, fail
 ``asr:model:<model>:free`` — sorted set, worker → ordinal, of workers with a free slot
 ``asr:model:<model>:waiting`` — sorted set, session → order (priority, then arrival)
+``asr:model:<model>:traffic`` — hash, counters that only grow: arrivals (sessions that asked for a
+    worker), ended (sessions), talked (their seconds)        allocate; finish, cancel, fail_over
+``asr:model:<model>:scaling`` — list of Decision JSON, the newest first       the scaling loop
+``asr:model:<model>:startup`` — text, seconds its workers need to start       the scaling loop
 ``asr:arrivals`` — counter behind the order of arrival
 ``asr:workers`` — set of worker names
 ``asr:worker:<name>`` — hash: model, state, slots, ordinal, incarnation, stream, sequence, beat,
-    suspect, host
+    suspect, host, cordoned ('1': gets no new session, and keeps those it has)
 ``asr:worker:<name>:sessions`` — set of the sessions assigned to it: its used slots
 ``asr:models`` — set of models that workers have announced
 ``asr:allocators`` — hash, allocator → counter that it raises, its own beat; workers are judged only
     while one of them moves
 ``asr:gateway:<name>`` — counter with an expiry, raised by the gateway's own beat
 ``asr:leader:<role>`` — hash: holder, term, beat (the elector's own record)
+
+``asr:job:<id>`` — hash, one batch job; expires after its end.
+    request          JSON of the JobRequest                                   create
+    state, code, message, attempt                                             every job script
+    created, begun, ended   seconds of Redis's own clock                      create, begin, end
+    duration, channels      of the recording                                  begin
+    position         samples that are cut into pieces                         cut
+    pieces           how many those are                                       cut
+    cut              '1' when nothing is left to cut                          cut
+    heard            samples that are recognised                              cut, hear
+    serial           raised by everything that happens to the job
+``asr:job:<id>:pieces`` — hash, index → ``start end silent``, in samples      cut
+``asr:job:<id>:heard`` — hash, index → JSON list of utterances               cut, hear
+``asr:job:<id>:tries`` — hash, index → times somebody began with it alone    try
+``asr:job:<id>:transcript`` — Transcript JSON of a job that is done            end
+``asr:jobs`` — sorted set, job → order of creation
+``asr:jobs:live`` — set of jobs that are not over
+``asr:jobs:order`` — counter behind that order
 """
 
 from __future__ import annotations
@@ -155,6 +178,21 @@ def waiting_key(model: str) -> str:
     return f"asr:model:{model}:waiting"
 
 
+def traffic_key(model: str) -> str:
+    """Hash of counters of a model's sessions."""
+    return f"asr:model:{model}:traffic"
+
+
+def scaling_key(model: str) -> str:
+    """List of the last decisions about a model's workers."""
+    return f"asr:model:{model}:scaling"
+
+
+def startup_key(model: str) -> str:
+    """How long a model's workers need to start."""
+    return f"asr:model:{model}:startup"
+
+
 def worker_key(worker: str) -> str:
     """Hash of a worker."""
     return f"asr:worker:{worker}"
@@ -168,6 +206,55 @@ def worker_sessions_key(worker: str) -> str:
 def gateway_key(gateway: str) -> str:
     """A gateway's beat."""
     return f"asr:gateway:{gateway}"
+
+
+JOBS_KEY: Final = "asr:jobs"
+LIVE_JOBS_KEY: Final = "asr:jobs:live"
+JOBS_ORDER_KEY: Final = "asr:jobs:order"
+
+BATCH_QUEUE: Final = "asr.batch"
+"""Where jobs begin; every batch worker consumes it, whatever its models."""
+
+
+def batch_queue(model: str) -> str:
+    """The queue of the work on recordings that needs this model."""
+    return f"{BATCH_QUEUE}.{model}"
+
+
+def job_key(job: str) -> str:
+    """Hash of a batch job."""
+    return f"asr:job:{job}"
+
+
+def job_pieces_key(job: str) -> str:
+    """Hash of the pieces that a job's recording was cut into."""
+    return f"{job_key(job)}:pieces"
+
+
+def job_heard_key(job: str) -> str:
+    """Hash of what was said in them."""
+    return f"{job_key(job)}:heard"
+
+
+def job_tries_key(job: str) -> str:
+    """Hash of how often somebody began with them."""
+    return f"{job_key(job)}:tries"
+
+
+def job_transcript_key(job: str) -> str:
+    """What is left of a job that is done."""
+    return f"{job_key(job)}:transcript"
+
+
+def job_keys(job: str) -> list[str]:
+    """All keys of a job: the hash, pieces, heard, tries, transcript."""
+    return [
+        job_key(job),
+        job_pieces_key(job),
+        job_heard_key(job),
+        job_tries_key(job),
+        job_transcript_key(job),
+    ]
 
 
 def leader_key(role: str) -> str:

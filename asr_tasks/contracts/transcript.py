@@ -6,7 +6,7 @@ Times are seconds from the recording's first sample.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -86,6 +86,16 @@ class Transcript:
             duration=float(raw["duration"]),
             utterances=tuple(_utterance_from(one) for one in raw["utterances"]),
         )
+
+
+def utterances_json(utterances: Sequence[Utterance]) -> str:
+    """JSON text, one list: a part of a transcript; :func:`utterances_from` reads it."""
+    return json.dumps([_utterance_fields(one) for one in utterances], ensure_ascii=False)
+
+
+def utterances_from(text: str | bytes) -> tuple[Utterance, ...]:
+    """Inverse of :func:`utterances_json`."""
+    return tuple(_utterance_from(one) for one in json.loads(text))
 
 
 def _utterance_fields(utterance: Utterance) -> dict[str, Any]:

@@ -74,6 +74,11 @@ class WorkerManagerServiceStub:
                 request_serializer=asr__tasks_dot_rpc_dot_worker__manager__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=asr__tasks_dot_rpc_dot_worker__manager__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.ExplainScaling = channel.unary_unary(
+                '/worker_manager.WorkerManagerService/ExplainScaling',
+                request_serializer=asr__tasks_dot_rpc_dot_worker__manager__pb2.ExplainScalingRequest.SerializeToString,
+                response_deserializer=asr__tasks_dot_rpc_dot_worker__manager__pb2.ExplainScalingResponse.FromString,
+                _registered_method=True)
 
 
 class WorkerManagerServiceServicer:
@@ -138,6 +143,13 @@ class WorkerManagerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainScaling(self, request, context):
+        """What the scaling loop last decided about the number of workers, and why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkerManagerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -180,6 +192,11 @@ def add_WorkerManagerServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=asr__tasks_dot_rpc_dot_worker__manager__pb2.ListModelsRequest.FromString,
                     response_serializer=asr__tasks_dot_rpc_dot_worker__manager__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'ExplainScaling': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainScaling,
+                    request_deserializer=asr__tasks_dot_rpc_dot_worker__manager__pb2.ExplainScalingRequest.FromString,
+                    response_serializer=asr__tasks_dot_rpc_dot_worker__manager__pb2.ExplainScalingResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -398,6 +415,33 @@ class WorkerManagerService:
             '/worker_manager.WorkerManagerService/ListModels',
             asr__tasks_dot_rpc_dot_worker__manager__pb2.ListModelsRequest.SerializeToString,
             asr__tasks_dot_rpc_dot_worker__manager__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainScaling(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/worker_manager.WorkerManagerService/ExplainScaling',
+            asr__tasks_dot_rpc_dot_worker__manager__pb2.ExplainScalingRequest.SerializeToString,
+            asr__tasks_dot_rpc_dot_worker__manager__pb2.ExplainScalingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,8 @@ class WorkerManagerServiceStub:
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_worker_manager_pb2.ListWorkersRequest, _worker_manager_pb2.ListWorkersResponse]
     ListSessions: _grpc.UnaryUnaryMultiCallable[_worker_manager_pb2.ListSessionsRequest, _worker_manager_pb2.ListSessionsResponse]
     ListModels: _grpc.UnaryUnaryMultiCallable[_worker_manager_pb2.ListModelsRequest, _worker_manager_pb2.ListModelsResponse]
+    ExplainScaling: _grpc.UnaryUnaryMultiCallable[_worker_manager_pb2.ExplainScalingRequest, _worker_manager_pb2.ExplainScalingResponse]
+    """What the scaling loop last decided about the number of workers, and why."""
 
 @_typing.type_check_only
 class WorkerManagerServiceAsyncStub(WorkerManagerServiceStub):
@@ -83,6 +85,8 @@ class WorkerManagerServiceAsyncStub(WorkerManagerServiceStub):
     ListWorkers: _aio.UnaryUnaryMultiCallable[_worker_manager_pb2.ListWorkersRequest, _worker_manager_pb2.ListWorkersResponse]  # type: ignore[assignment]
     ListSessions: _aio.UnaryUnaryMultiCallable[_worker_manager_pb2.ListSessionsRequest, _worker_manager_pb2.ListSessionsResponse]  # type: ignore[assignment]
     ListModels: _aio.UnaryUnaryMultiCallable[_worker_manager_pb2.ListModelsRequest, _worker_manager_pb2.ListModelsResponse]  # type: ignore[assignment]
+    ExplainScaling: _aio.UnaryUnaryMultiCallable[_worker_manager_pb2.ExplainScalingRequest, _worker_manager_pb2.ExplainScalingResponse]  # type: ignore[assignment]
+    """What the scaling loop last decided about the number of workers, and why."""
 
 class WorkerManagerServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -154,5 +158,13 @@ class WorkerManagerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _worker_manager_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_worker_manager_pb2.ListModelsResponse, _abc.Awaitable[_worker_manager_pb2.ListModelsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ExplainScaling(
+        self,
+        request: _worker_manager_pb2.ExplainScalingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_worker_manager_pb2.ExplainScalingResponse, _abc.Awaitable[_worker_manager_pb2.ExplainScalingResponse]]:
+        """What the scaling loop last decided about the number of workers, and why."""
 
 def add_WorkerManagerServiceServicer_to_server(servicer: WorkerManagerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,6 +26,10 @@ class StreamParts(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ship
 
     requires = ("celery.worker.components:Pool",)
 
+    def include_if(self, worker: Any) -> bool:
+        """Not in a batch worker."""
+        return not _is_batch(worker)
+
     def start(self, worker: Any) -> None:
         """Load the model and connect; Celery ends the worker with the error this raises."""
         from asr_tasks.worker.process import StreamProcess
@@ -53,7 +57,10 @@ class StreamParts(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ship
 
 def install(app: Celery) -> None:
     """Give workers of this app the parts, and connect the signals they need."""
+    from asr_tasks.batch.parts import BatchParts
+
     app.steps["worker"].add(StreamParts)
+    app.steps["worker"].add(BatchParts)
     signals.celeryd_init.connect(_prepare, weak=False)
     signals.worker_ready.connect(_ready, weak=False)
     signals.worker_shutting_down.connect(_leaving, weak=False)
@@ -68,6 +75,11 @@ def _prepare(sender: str, instance: Any, conf: Any, **_: Any) -> None:
     from asr_tasks.worker.settings import WorkerSettings
 
     settings = WorkerSettings.load()
+    if _is_batch(instance):
+        from asr_tasks.batch import parts
+
+        parts.prepare(instance, conf)
+        return
     if not sender.startswith("asr@"):
         instance.hostname = node_name(settings.worker_name)
     # Without `-Q` a worker consumes every queue it knows: let it know its own only.
@@ -75,6 +87,13 @@ def _prepare(sender: str, instance: Any, conf: Any, **_: Any) -> None:
     conf.task_queues = [dispatch_queue(name, settings.queue_type)]
     conf.worker_direct = False  # Celery would add it once more, without its arguments
     conf.worker_concurrency = entry_of(settings).slots + SPARE_THREADS
+
+
+def _is_batch(worker: Any) -> bool:
+    from asr_tasks.worker.settings import WorkerSettings
+
+    given = getattr(worker, "asr_settings", None) or WorkerSettings.load()
+    return bool(given.worker_role == "batch")
 
 
 def _ready(**_: Any) -> None:

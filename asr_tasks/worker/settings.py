@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Literal
 
 from pydantic import Field
 
@@ -12,6 +13,9 @@ from asr_tasks.settings import Settings
 class WorkerSettings(Settings):
     """What a worker can be told; times in seconds."""
 
+    worker_role: Literal["stream", "batch"] = Field(
+        "stream", description="stream: live sessions of one model; batch: recordings."
+    )
     worker_name: str = Field(
         default_factory=socket.gethostname,
         description="Name of this worker; its Celery node is asr@NAME. In a StatefulSet the pod's.",

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from allocator.settings import MonitorSettings, ServerSettings
+from asr_tasks.batch.settings import BatchSettings
 from asr_tasks.settings import Settings
 from asr_tasks.worker.settings import WorkerSettings
 from gateway.settings import GatewaySettings
@@ -22,7 +23,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "allocator": ServerSettings,
     "monitor": MonitorSettings,
     "worker": WorkerSettings,
-    "batch": WorkerSettings,
+    "batch": BatchSettings,
     "flower": Settings,
 }
 """Which settings a component of ours reads."""

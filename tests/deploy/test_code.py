@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from allocator.health import HealthServer
+from asr_tasks.batch.settings import BatchSettings
 from asr_tasks.catalogue import Catalogue
 from asr_tasks.worker.drain import LEAVE_SECONDS
 from asr_tasks.worker.health import Health as WorkerHealth
@@ -64,7 +65,9 @@ def test_secrets_are_files_that_the_settings_look_for(manifests: Manifests) -> N
             for source in volume["projected"]["sources"]
             for item in source["secret"]["items"]
         }
-        assert files == {"asr_broker_url", "asr_redis_url"}, component
+        assert {"asr_broker_url", "asr_redis_url"} <= files, component
+        both = {"asr_api_keys", "asr_webhook_secret"}
+        assert files & both == (both if component in ("gateway", "batch") else set())
         assert {name.upper() for name in files} <= all_settings()
 
 
@@ -291,3 +294,24 @@ def test_queues_are_replicated_where_the_broker_is(manifests: Manifests) -> None
         assert cluster["spec"]["replicas"] == 3
         lines = cluster["spec"]["rabbitmq"]["additionalConfig"].splitlines()
         assert "default_queue_type = quorum" in lines
+
+
+def test_uploads_are_where_batch_workers_find_them(manifests: Manifests) -> None:
+    place = manifests.config("asr-settings")["data"]["ASR_UPLOADS"]
+    if place.startswith("s3://"):
+        return
+    for component in ("gateway", "batch"):
+        workload = manifests.component(component)
+        mount = next(m for m in container(workload)["volumeMounts"] if m["mountPath"] == place)
+        volume = next(v for v in pod(workload)["volumes"] if v["name"] == mount["name"])
+        assert volume["persistentVolumeClaim"]["claimName"] == "asr-uploads"
+
+
+def test_batch_workers_take_the_recordings_of_every_model(manifests: Manifests) -> None:
+    given = manifests.environment(manifests.component("batch"))
+    models = BatchSettings(batch_models=given["ASR_BATCH_MODELS"]).models
+    catalogue = catalogue_of(manifests)
+    if manifests.overlay == "dev":
+        assert set(models) <= set(catalogue)
+    else:
+        assert models == list(catalogue)

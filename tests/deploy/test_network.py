@@ -109,7 +109,7 @@ def test_callers_reach_the_gateway_from_anywhere(manifests: Manifests) -> None:
 
 def test_only_the_monitor_reaches_the_api_server(manifests: Manifests) -> None:
     assert opens_anywhere(manifests, "monitor", 443)
-    for who in ("gateway", "allocator", "worker", "flower"):
+    for who in ("gateway", "allocator", "worker", "flower", "batch"):
         assert not opens_anywhere(manifests, who, 443), who
 
 

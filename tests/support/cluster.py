@@ -106,10 +106,19 @@ class Cluster:
         }
         return self._start(name, ["-m", "asr_tasks.worker", *arguments], own, http, http)
 
+    def batch_worker(
+        self, name: str, models: str, arguments: Sequence[str] = (), **settings: str
+    ) -> Component:
+        """A worker for recordings; ready when it says so in its log."""
+        own = {"ASR_WORKER_NAME": name, "ASR_BATCH_MODELS": models}
+        return self._start(
+            name, ["-m", "asr_tasks.worker", "--role", "batch", *arguments], own | settings, 0, 0
+        )
+
     def wait_ready(self) -> None:
         """Return once every component says it is ready."""
         for component in self.components:
-            if component.process.alive:
+            if component.process.alive and component.port:
                 eventually(component.ready, within=READY_SECONDS, every=0.1)
 
     def named(self, name: str) -> Component:

@@ -101,7 +101,9 @@ def test_every_key_that_contracts_make_is_described_there() -> None:
 def _placeholder(maker: Callable[[str], str]) -> str:
     """How names.py writes the argument in its list of keys."""
     (parameter,) = inspect.signature(maker).parameters
-    return {"session": "id", "worker": "name", "gateway": "name"}.get(parameter, parameter)
+    return {"session": "id", "job": "id", "worker": "name", "gateway": "name"}.get(
+        parameter, parameter
+    )
 
 
 def test_keys_are_spelt_in_the_contracts_only() -> None:

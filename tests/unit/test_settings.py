@@ -11,13 +11,14 @@ import pytest
 
 import celeryconfig
 from allocator.settings import MonitorSettings, ServerSettings
+from asr_tasks.batch.settings import BatchSettings
 from asr_tasks.contracts.errors import UnknownModel
 from asr_tasks.settings import Settings
 from asr_tasks.worker.process import entry_of
 from asr_tasks.worker.settings import WorkerSettings
 from gateway.settings import GatewaySettings
 
-PROCESSES = (GatewaySettings, ServerSettings, MonitorSettings, WorkerSettings)
+PROCESSES = (GatewaySettings, ServerSettings, MonitorSettings, WorkerSettings, BatchSettings)
 
 
 def test_a_variable_means_one_default_on_a_whole_machine() -> None:

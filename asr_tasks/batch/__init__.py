@@ -1,0 +1,1 @@
+"""Recordings of any length, as Celery tasks: probe, cut, hear, join (ARCHITECTURE.md, "Batch")."""

@@ -1,0 +1,25 @@
+"""Batch jobs as they lie in Redis: one Lua script a change.
+
+Who may die where, and what then (RabbitMQ keeps what is not acknowledged and gives it to another
+worker; every script may be run again):
+
+=========================================  =====================================================
+dies after                                 what then
+=========================================  =====================================================
+``create``, before the job's message       the caretaker finds a job that stands still, and
+                                           sends its message
+the message, before ``create`` is on disk  the message carries the request: the job is kept
+                                           again by whoever begins it
+``begin``, before the first cut is sent    the message comes again; ``begin`` answers where to
+                                           go on
+``cut``, before its pieces are sent        the message comes again; the stretch is cut already,
+                                           so its pieces are sent from the record
+pieces were sent twice                     ``hear`` keeps the first telling of each
+``hear``, before the join is sent          the message comes again; ``hear`` says "complete"
+                                           again
+the transcript's file was written,         it is written again: the same, and whole
+before ``finish``
+Redis lost its last second                 a piece that was heard, or cut, is missing: the job
+                                           stands still, the caretaker sends what is missing
+=========================================  =====================================================
+"""
