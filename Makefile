@@ -50,6 +50,9 @@ simulate: $(STAMP)  ## compare scaling rules on made-up days of calls (SIMULATE=
 soak: $(STAMP) servers  ## an hour of calls and restarts: does anything grow? (SOAK="--minutes 10" for less)
 	@$(BIN)/python -m tests.soak $(SOAK)
 
+autoscale: $(STAMP) servers  ## callers come and go, workers with them: a picture (some minutes)
+	@$(BIN)/python -m tests.autoscale $(AUTOSCALE)
+
 proto: $(STAMP)  ## generate the gRPC stubs again
 	@$(BIN)/python proto/generate.py
 

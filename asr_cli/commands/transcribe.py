@@ -70,9 +70,9 @@ SHOWN = 20
 @click.option(
     "--threads",
     type=click.IntRange(1, 64),
-    default=min(4, os.cpu_count() or 1),
-    show_default="the machine's, up to 4",
-    help="Of the processor, in this process.",
+    default=1,
+    show_default=True,
+    help="Of the processor, in this process; more only helps where nothing else runs.",
 )
 @click.option(
     "--keep",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import threading
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from asr_cli.transcribe import journal as journals
+from asr_cli.transcribe import memory
 from asr_cli.transcribe.journal import Done, Journal
 from asr_tasks import log
 from asr_tasks.batch import hearing, plan
@@ -44,6 +46,7 @@ class LocalJobs:
         catalogue: the models.
         folder: where journals are kept.
         threads: of the processor that one step may use.
+        nice: how far its thread steps back for others.
         load: loads a recogniser.
     """
 
@@ -53,11 +56,13 @@ class LocalJobs:
         folder: Path,
         *,
         threads: int,
+        nice: int = 0,
         load: Callable[[Entry, int], OfflineRecognizer] = offline.load,
     ) -> None:
         self._catalogue = catalogue
         self._folder = folder
         self._threads = threads
+        self._nice = nice
         self._load = load
         self._loaded: tuple[str, OfflineRecognizer] | None = None
         self._jobs: dict[str, Job] = {}
@@ -147,6 +152,9 @@ class LocalJobs:
         self._jobs[job] = replace(self._jobs[job], **changes)  # type: ignore[arg-type]
 
     def _run(self) -> None:
+        if self._nice:
+            # Linux's priorities are those of threads.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         while True:
             job = self._waiting.get()
             if job in self._cancelled:
@@ -213,6 +221,7 @@ class LocalJobs:
     def _recognizer(self, entry: Entry) -> OfflineRecognizer:
         if self._loaded is None or self._loaded[0] != entry.name:
             self._loaded = None  # never two models at once
+            memory.keep()
             self._loaded = entry.name, self._load(entry, self._threads)
         return self._loaded[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -182,7 +183,7 @@ def chosen(console: Console, tally: Tally, out: str, formats: Sequence[Format]) 
 
 def _finished(task: Task, job: Job) -> Text:
     how = f" in {span(job.elapsed)}, {times(speed(job))} real time" if job.elapsed >= 1 else ""
-    places = ", ".join(task.outputs.places.values())
+    places = ", ".join(_near(place) for place in task.outputs.places.values())
     return Text.assemble(
         ("✓ ", "green"),
         task.recording.name,
@@ -205,3 +206,11 @@ def _spoken(task: Task, utterance: Utterance, *, several: bool) -> Text:
 
 def _short(name: str, most: int = 36) -> str:
     return name if len(name) <= most else f"…{name[1 - most :]}"
+
+
+def _near(place: str) -> str:
+    """A path as one would type it here."""
+    if "://" in place:
+        return place
+    here = os.path.relpath(place)
+    return place if here.startswith("..") else here

@@ -139,6 +139,7 @@ def test_an_interrupt_of_this_process_keeps_what_was_heard(tmp_path: Path) -> No
         web.open()
         with asr(tmp_path / "second", *command) as second:
             assert second.wait() == 0, second.output
+        assert not web.asked_whole  # in parts, as they are needed
     (begun,) = [line for line in second.output.splitlines() if "begun" in line]
     assert "10:08 done before" in begun
     transcript = Transcript.from_json((out / "call.json").read_text())

@@ -19,6 +19,8 @@ class SlowFiles:
         self.url = ""
         self.asked_beyond = threading.Event()
         """Somebody waits for what is kept back."""
+        self.asked_whole = False
+        """Somebody wanted a file from its beginning to its end."""
         self._opened = threading.Event()
 
     def open(self) -> None:
@@ -27,14 +29,17 @@ class SlowFiles:
 
     def part(self, name: str, header: str) -> tuple[bytes, int, int, int]:
         """What a Range header asks for; its first byte, its last, and the file's size."""
-        data = (self.folder / name).read_bytes()
-        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", header)
+        size = (self.folder / name).stat().st_size
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", header)
+        self.asked_whole = self.asked_whole or asked is None
         first = int(asked[1]) if asked else 0
-        last = min(int(asked[2]) if asked and asked[2] else len(data) - 1, len(data) - 1)
+        last = min(int(asked[2]) if asked else size, size - 1)
         if last >= self.gate:
             self.asked_beyond.set()
             self._opened.wait(120)
-        return data[first : last + 1], first, last, len(data)
+        with (self.folder / name).open("rb") as file:
+            file.seek(first)
+            return file.read(last + 1 - first), first, last, size
 
 
 @contextmanager
