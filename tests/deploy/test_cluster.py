@@ -130,6 +130,21 @@ def test_containers_have_no_rights_they_do_not_need(manifests: Manifests) -> Non
         assert written <= {"/tmp", "/uploads"}, component
 
 
+def test_rabbitmq_s_pods_are_let_into_the_namespace(eks: Manifests) -> None:
+    """Its operator makes them; the namespace refuses those that keep rights they do not need."""
+    wanted = eks.get("Namespace", "asr")["metadata"]["labels"]
+    assert wanted["pod-security.kubernetes.io/enforce"] == "restricted"
+    spec = eks.get("RabbitmqCluster", "rabbitmq")["spec"]["override"]["statefulSet"]["spec"]
+    made = spec["template"]["spec"]
+    assert made["securityContext"]["runAsNonRoot"] is True
+    assert made["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for part in [*made["initContainers"], *made["containers"]]:
+        assert part["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
 def test_everything_of_ours_is_budgeted_and_spread(eks: Manifests) -> None:
     for component, one in eks.ours():
         budgets = [
