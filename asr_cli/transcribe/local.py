@@ -67,7 +67,7 @@ class LocalJobs:
         self._loaded: tuple[str, OfflineRecognizer] | None = None
         self._jobs: dict[str, Job] = {}
         self._open: dict[str, Journal] = {}
-        self._waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
         # A daemon: a step of the model cannot be interrupted, and the user wants to leave.
         self._thread = threading.Thread(target=self._run, name="transcribe", daemon=True)
@@ -134,6 +134,7 @@ class LocalJobs:
 
     async def close(self) -> None:
         """Nothing more is begun; what is being recognised is left to the end of the process."""
+        self._waiting.put(None)
         for job in self._jobs:
             await self.cancel(job)
         for journal in list(self._open.values()):
@@ -155,8 +156,7 @@ class LocalJobs:
         if self._nice:
             # Linux's priorities are those of threads.
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
-        while True:
-            job = self._waiting.get()
+        while (job := self._waiting.get()) is not None:
             if job in self._cancelled:
                 continue
             try:

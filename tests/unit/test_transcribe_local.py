@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ def recogniser() -> Recogniser:
 
 
 @pytest.fixture
-def jobs(tmp_path: Path, recogniser: Recogniser) -> Callable[[], LocalJobs]:
+async def jobs(tmp_path: Path, recogniser: Recogniser) -> AsyncIterator[Callable[[], LocalJobs]]:
     """A new run of the command, each time it is called."""
     (tmp_path / "catalogue.toml").write_text(ECHO)
     catalogue = Catalogue.load(str(tmp_path / "catalogue.toml"))
@@ -56,7 +56,15 @@ def jobs(tmp_path: Path, recogniser: Recogniser) -> Callable[[], LocalJobs]:
         assert (entry.name, threads) == ("echo", 1)
         return recogniser
 
-    return lambda: LocalJobs(catalogue, tmp_path / "keep", threads=1, load=load)
+    made: list[LocalJobs] = []
+
+    def run() -> LocalJobs:
+        made.append(LocalJobs(catalogue, tmp_path / "keep", threads=1, load=load))
+        return made[-1]
+
+    yield run
+    for one in made:
+        await one.close()
 
 
 async def over(jobs: LocalJobs, job: str = JOB) -> Job:
@@ -114,6 +122,7 @@ async def test_what_was_heard_before_an_interrupt_is_not_heard_again(
     await asyncio.wait_for(interrupted.wait(), 30)
     known = await here.so_far(JOB)
     await here.close()
+    await eventually_async(lambda: not here._thread.is_alive(), within=30)  # the process has gone
     before = recogniser.heard
     assert 0 < before < 130
     assert known is not None and known.utterances
