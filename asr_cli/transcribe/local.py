@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import threading
 import time
@@ -45,6 +46,7 @@ class LocalJobs:
         catalogue: the models.
         folder: where journals are kept.
         threads: of the processor that one step may use.
+        nice: how far its thread steps back for others.
         load: loads a recogniser.
     """
 
@@ -54,11 +56,13 @@ class LocalJobs:
         folder: Path,
         *,
         threads: int,
+        nice: int = 0,
         load: Callable[[Entry, int], OfflineRecognizer] = offline.load,
     ) -> None:
         self._catalogue = catalogue
         self._folder = folder
         self._threads = threads
+        self._nice = nice
         self._load = load
         self._loaded: tuple[str, OfflineRecognizer] | None = None
         self._jobs: dict[str, Job] = {}
@@ -149,6 +153,9 @@ class LocalJobs:
         self._jobs[job] = replace(self._jobs[job], **changes)  # type: ignore[arg-type]
 
     def _run(self) -> None:
+        if self._nice:
+            # Linux's priorities are those of threads.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         while (job := self._waiting.get()) is not None:
             if job in self._cancelled:
                 continue

@@ -18,6 +18,8 @@ from asr_tasks.contracts.errors import (
 
 RETRY_AFTER: Final = "2"
 """Seconds after which to try again where we are only busy."""
+GONE: Final = 499
+"""Status that nobody reads: the client is gone."""
 _TYPES: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 _log = log.get(__name__)
@@ -74,9 +76,9 @@ async def errors_as_json(
         }
         body = _body(f"{request.method} {request.path}: {error.reason}", code, error.status)
         return web.json_response(body, status=error.status, headers=kept)
-    except (ConnectionError, TimeoutError):
-        # The client is gone: aiohttp knows what to do.
-        raise
+    except ConnectionError:
+        _log.debug("the client is gone", method=request.method, path=request.path)
+        return web.Response(status=GONE)
     except Exception:
         _log.exception("a request broke", method=request.method, path=request.path)
         return answer(AsrError())

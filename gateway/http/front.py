@@ -61,7 +61,12 @@ class HttpApi:
             jobs,
             uploads,
             Waiting(jobs, settings),
-            Sweep(uploads, jobs, settings.upload_orphan_seconds),
+            Sweep(
+                uploads,
+                jobs,
+                orphan_seconds=settings.upload_orphan_seconds,
+                keep_seconds=settings.upload_keep_seconds,
+            ),
         )
 
     def add_routes(self, app: web.Application) -> None:
@@ -84,7 +89,9 @@ class HttpApi:
         transcriptions = Transcriptions(
             settings, self._models, self._keys, batch.uploads, batch.jobs, batch.waiting
         )
-        jobs = JobsResource(settings, self._models, self._keys, batch.uploads, batch.jobs)
+        jobs = JobsResource(
+            settings, self._models, self._keys, batch.uploads, batch.jobs, batch.waiting
+        )
 
         async def expect(request: web.Request) -> web.StreamResponse | None:
             """A client that asks first does not send gigabytes for nothing. No middleware yet."""
@@ -115,7 +122,7 @@ class HttpApi:
             self._batch.sweep.start()
 
     async def drain(self) -> None:
-        """Let the requests that wait for their transcription end, within the gateway's limit."""
+        """Let uploads, and requests that wait for their transcription, end within the limit."""
         if self._batch is not None:
             await self._batch.waiting.drain(self._services.settings.gateway_drain_seconds)
 

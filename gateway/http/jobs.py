@@ -28,6 +28,7 @@ from gateway.http.errors import BadField
 from gateway.http.form import Fields
 from gateway.http.keys import Keys
 from gateway.http.uploads import Upload, Uploads
+from gateway.http.waiting import Waiting
 from gateway.registry import Models
 from gateway.settings import GatewaySettings
 
@@ -45,12 +46,14 @@ class JobsResource:
     keys: Keys
     uploads: Uploads
     jobs: Jobs
+    waiting: Waiting
 
     async def create(self, request: web.Request) -> web.Response:
         """``POST /v1/jobs``: JSON that names a source, or a form with the recording itself."""
         self.keys.check(request)
         if request.content_type == "multipart/form-data":
-            job = await self._from_form(request)
+            with self.waiting.attending():
+                job = await self._from_form(request)
         else:
             fields = job_request.from_json(await _json(request, self.settings.upload_idle_seconds))
             wanted = self._parse(fields, uploaded=False)

@@ -28,10 +28,17 @@ _log = log.get(__name__)
 class Sweep:
     """One per gateway; several may sweep one place."""
 
-    def __init__(self, uploads: Uploads, jobs: Jobs | None, orphan_seconds: float) -> None:
+    def __init__(
+        self, uploads: Uploads, jobs: Jobs, *, orphan_seconds: float, keep_seconds: float
+    ) -> None:
+        """Args:
+        orphan_seconds: after which a file that no job knows of is deleted.
+        keep_seconds: the same for that of a job that failed or was cancelled.
+        """
         self._uploads = uploads
         self._jobs = jobs
         self._orphan_seconds = orphan_seconds
+        self._keep_seconds = keep_seconds
         self._seen: dict[tuple[int, str], tuple[str, float]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -60,29 +67,28 @@ class Sweep:
                 if not job_of(name):
                     continue  # not ours
                 present.add((number, name))
-                if await self._needless(name, self._unchanged((number, name), print_, now())):
+                if await self._needless((number, name), print_, now()):
                     await self._uploads.in_thread(place.remove, name)
                     _log.info("an upload is deleted", file=name)
         self._seen = {key: seen for key, seen in self._seen.items() if key in present}
 
-    def _unchanged(self, key: tuple[int, str], print_: str, now: float) -> bool:
-        """Whether it has been as it is for long enough."""
-        before, since = self._seen.setdefault(key, (print_, now))
-        if before != print_:
-            self._seen[key] = (print_, now)
-            return False
-        return now - since >= self._orphan_seconds
-
-    async def _needless(self, name: str, unchanged: bool) -> bool:
-        if name.endswith(PART):
-            return unchanged
-        if self._jobs is None:
-            return False
-        job = await self._jobs.get(job_of(name))
+    async def _needless(self, file: tuple[int, str], print_: str, now: float) -> bool:
+        name = file[1]
+        job = None if name.endswith(PART) else await self._jobs.get(job_of(name))
         if job is None:
-            return unchanged
-        # A job that failed or was cancelled may be retried for as long as it is known.
-        return job.state is JobState.DONE
+            return self._unchanged(file, print_, now) >= self._orphan_seconds
+        unchanged = self._unchanged(file, f"{print_} {job.state}", now)
+        if job.state is JobState.DONE:
+            return True
+        return job.state.over and unchanged >= self._keep_seconds
+
+    def _unchanged(self, file: tuple[int, str], print_: str, now: float) -> float:
+        """For how many seconds it has been seen as it is."""
+        before, since = self._seen.get(file, ("", now))
+        if before != print_:
+            since = now
+        self._seen[file] = (print_, since)
+        return now - since
 
     async def _run(self) -> None:
         clock = asyncio.get_running_loop().time

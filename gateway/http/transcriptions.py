@@ -30,8 +30,6 @@ from gateway.registry import Models
 from gateway.settings import GatewaySettings
 
 _ALIVE: Final = b": alive\n\n"
-_GONE: Final = 499
-"""Status in nobody's answer: the client is gone."""
 
 _log = log.get(__name__)
 
@@ -54,7 +52,10 @@ class Transcriptions:
             AsrError: before anything was answered.
         """
         self.keys.check(request)
-        self.waiting.check()
+        with self.waiting.attending():
+            return await self._create(request)
+
+    async def _create(self, request: web.Request) -> web.StreamResponse:
         received: list[Upload] = []
 
         async def receive(chunks: AsyncIterator[bytes], name: str) -> None:
@@ -76,7 +77,7 @@ class Transcriptions:
             return await self._transcribe(request, asked, job, source, received[0].name)
         except Gone:
             _log.info("the client is gone, its transcription is cancelled", job=job)
-            return web.Response(status=_GONE)
+            return web.Response(status=errors.GONE)
         finally:
             for upload in received:
                 await self.uploads.drop(upload, job)

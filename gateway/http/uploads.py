@@ -7,6 +7,7 @@ gateway that dies at any line leaves nothing that another cannot judge (:mod:`ga
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from asr_tasks import log
 from asr_tasks.contracts import names
@@ -56,7 +58,11 @@ class Uploads:
         """Raises:
         OSError, ValueError, ImportError: nothing can be kept where the settings say.
         """
-        default = Path(tempfile.gettempdir()) / "asr-uploads"
+        # One for each Redis: who sweeps it must know all jobs whose uploads lie there.
+        parts = urlsplit(settings.redis_url)
+        redis = f"{parts.hostname}:{parts.port}{parts.path}".encode()
+        name = f"asr-uploads-{hashlib.sha256(redis).hexdigest()[:8]}"
+        default = Path(tempfile.gettempdir()) / name
         self.folder: Folder
         self.place: Place
         self.folder, self.place = place_of(settings.uploads, default)

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from asr_tasks import log
@@ -50,12 +51,23 @@ class Waiting:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def check(self) -> None:
-        """Raises:
-        Overloaded: this gateway is about to stop.
+    @contextmanager
+    def attending(self) -> Iterator[None]:
+        """A request that :meth:`drain` waits for, from before its upload to its answer.
+
+        Raises:
+            Overloaded: this gateway is about to stop.
         """
         if self._draining:
             raise Overloaded("this gateway is about to stop; try another")
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
 
     async def looks(self, job: str, gone: Callable[[], bool]) -> AsyncGenerator[Job]:
         """The job at each look, at last when it is over. Whoever stops before that cancels it.
@@ -71,17 +83,12 @@ class Waiting:
             Overloaded: this gateway stops.
             BackendDown: who knows the jobs does not answer for too long.
         """
-        self._running += 1
-        self._idle.clear()
         over = False
         try:
             async for found in self._looks(job, gone):
                 over = found.state.over
                 yield found
         finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
             if not over:
                 await self.cancel(job)
 

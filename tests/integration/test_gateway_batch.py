@@ -20,8 +20,10 @@ from asr_tasks.contracts.errors import BackendDown
 from asr_tasks.contracts.jobs import JobRequest
 from gateway.launch import Launcher
 from tests.servers.choose import Server
+from tests.servers.ports import free_port
 from tests.support.audio import noise, wav
 from tests.support.cluster import Cluster, Component, running
+from tests.support.commands import asr
 from tests.support.eventually import eventually_async
 from tests.support.http_api import left
 
@@ -196,3 +198,25 @@ async def test_a_launcher_says_when_the_broker_is_away() -> None:
     await launcher.close()
     with pytest.raises(BackendDown):
         await launching
+
+
+async def test_the_system_in_one_process_takes_recordings_too(tmp_path: Path) -> None:
+    """`asr up`: no servers, no batch worker."""
+    catalogue = tmp_path / "catalogue.toml"
+    catalogue.write_text('[models.echo]\nkind = "echo"\nlanguage = "en"\n')
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    arguments = ("up", "--port", str(port), "--allocator-port", "0", "--model", "echo")
+    with asr(tmp_path / "log", *arguments, "--catalogue", catalogue) as system:
+        await asyncio.to_thread(system.until, "ready", within=120)
+        async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none") as client:
+            heard = await client.audio.transcriptions.create(
+                file=("call.wav", wav(PCM)), model="echo"
+            )
+        assert heard.text
+        async with aiohttp.ClientSession(url) as http:
+            async with http.post("/v1/jobs", data=form(webhook="https://x/told")) as answer:
+                assert answer.status == 400, "nobody would tell it"
+            async with http.put("/client/dynamic/recognize", data=wav(PCM)) as answer:
+                assert (await answer.json())["status"] == 0
+            async with http.get("/v1/jobs") as answer:
+                assert [job["state"] for job in (await answer.json())["data"]] == ["done"]

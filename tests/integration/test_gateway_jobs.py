@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -264,11 +265,11 @@ async def test_keys_guard_the_jobs(redis_server: Server, folder: Path, jobs: Mem
     assert left(folder) == []
 
 
-async def swept(folder: Path, jobs: MemoryJobs, *moments: float, orphan: float = 60.0) -> None:
+async def swept(folder: Path, jobs: MemoryJobs, *moments: float) -> None:
     """Look at the uploads at these moments of a clock."""
     settings = GatewaySettings(uploads=str(folder))
     uploads = _uploads(settings)
-    sweep = Sweep(uploads, jobs, orphan)
+    sweep = Sweep(uploads, jobs, orphan_seconds=60.0, keep_seconds=600.0)
     try:
         for moment in moments or (0.0,):
             await sweep.look(lambda moment=moment: moment)  # type: ignore[misc]
@@ -290,12 +291,32 @@ async def test_what_a_gateway_that_died_left_is_deleted(folder: Path, jobs: Memo
     assert left(folder) == ["notes.txt"], "what is not ours stays"
 
 
+async def test_an_upload_is_kept_for_another_try_but_not_for_ever(
+    gateway: Stack, jobs: MemoryJobs, folder: Path
+) -> None:
+    jobs.pace = asyncio.Semaphore(0)
+    _, job = await ask(gateway, "POST", "/v1/jobs", data=form())
+    await swept(folder, jobs, 0.0, 9999.0)
+    assert left(folder) == [f"{job['id']}.wav"], "its job still runs"
+    await jobs.cancel(job["id"])
+    await swept(folder, jobs, 0.0, 599.0)
+    assert left(folder) == [f"{job['id']}.wav"]
+    await swept(folder, jobs, 0.0, 601.0)
+    assert left(folder) == []
+
+
+async def test_a_disk_that_takes_nothing(gateway: Stack, folder: Path) -> None:
+    shutil.rmtree(folder)
+    status, answer = await ask(gateway, "POST", "/v1/jobs", data=form())
+    assert (status, answer["error"]["code"]) == (503, "overloaded")
+
+
 async def test_an_upload_that_still_grows_is_not_an_orphan(folder: Path, jobs: MemoryJobs) -> None:
     path = folder / f"{uuid.uuid4()}.part"
     path.write_bytes(b"x")
     settings = GatewaySettings(uploads=str(folder))
     uploads = _uploads(settings)
-    sweep = Sweep(uploads, jobs, 60.0)
+    sweep = Sweep(uploads, jobs, orphan_seconds=60.0, keep_seconds=600.0)
     try:
         for moment in (0.0, 50.0, 100.0, 150.0):
             path.write_bytes(path.read_bytes() + b"x")
@@ -322,7 +343,7 @@ async def test_uploads_in_a_bucket(redis_server: Server, jobs: MemoryJobs) -> No
         assert fsspec.open(kept.request.source).open().read() == wav(PCM)
         assert list(uploads.place.listed()) == [f"{job['id']}.wav"]
         jobs.jobs.clear()
-        sweep = Sweep(uploads, jobs, 60.0)
+        sweep = Sweep(uploads, jobs, orphan_seconds=60.0, keep_seconds=600.0)
         for moment in (0.0, 61.0):
             await sweep.look(lambda moment=moment: moment)  # type: ignore[misc]
         assert uploads.place.listed() == {}

@@ -412,6 +412,33 @@ async def test_a_gateway_that_stops_waits_for_what_is_nearly_done(
     await asyncio.wait_for(draining, 10)
 
 
+async def test_a_gateway_that_stops_lets_an_upload_come_to_its_end(
+    gateway: Stack, folder: Path
+) -> None:
+    draining = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+        yield wav(PCM)
+        await draining.wait()
+        yield b'\r\n--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nenglish\r\n--x--\r\n'
+
+    waiting = asyncio.create_task(
+        gateway.http.post(
+            f"{gateway.url}/v1/audio/transcriptions",
+            data=slowly(),
+            headers={"Content-Type": "multipart/form-data; boundary=x"},
+        )
+    )
+    await eventually_async(lambda: len(left(folder)) == 1)
+    drained = asyncio.create_task(gateway.gateway.drain())
+    await asyncio.sleep(0)
+    draining.set()
+    async with await waiting as answer:
+        assert (await answer.json())["text"] == TEXT
+    await asyncio.wait_for(drained, 10)
+
+
 async def test_a_gateway_that_stops_waits_no_longer_than_it_may(
     redis_server: Server, folder: Path
 ) -> None:
