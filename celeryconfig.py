@@ -74,6 +74,9 @@ def servers(settings: Settings) -> dict[str, Any]:
     return {
         # kombu's in-memory broker is one per process whatever its name, and warns without one.
         "broker_url": "memory://localhost/" if settings.embedded else settings.broker_url,
+        # Queues Celery makes by itself; streams' are declared in asr_tasks/transport/queues.py.
+        "task_default_queue_type": settings.queue_type,
+        "task_create_missing_queue_type": settings.queue_type,
         "result_backend": settings.redis_url,
         "result_expires": settings.result_expires,  # with the session's own result
         # kombu's in-memory broker polls, once a second unless told otherwise.

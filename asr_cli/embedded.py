@@ -129,7 +129,7 @@ async def running(choice: Choice) -> AsyncIterator[Running]:
         server = ServerSettings.load(**shared, allocator_listen=choice.allocator, allocator_http="")
         store = Store.connect(redis_url, result_expires=server.result_expires)
         stack.push_async_callback(store.close)
-        dispatcher = CeleryDispatcher(producer_app(choice.broker))
+        dispatcher = CeleryDispatcher(producer_app(choice.broker), server.queue_type)
         stack.push_async_callback(dispatcher.close)
         allocator = await serve(server, store, dispatcher, CatalogueModels(catalogue, store))
         stack.push_async_callback(allocator.close)
@@ -250,4 +250,5 @@ def _bus(settings: GatewaySettings) -> SessionBus:
         settings.gateway_name,
         heartbeat=settings.gateway_heartbeat,
         publish_seconds=settings.broker_seconds,
+        queue_type=settings.queue_type,
     )

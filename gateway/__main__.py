@@ -66,6 +66,7 @@ async def _serve(settings: GatewaySettings) -> None:
             name,
             heartbeat=settings.gateway_heartbeat,
             publish_seconds=settings.broker_seconds,
+            queue_type=settings.queue_type,
         ),
         store=SessionsStore.connect(settings.redis_url, name, settings.result_expires),
         allocator=GrpcAllocator(settings.allocator_address),

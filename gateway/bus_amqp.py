@@ -36,11 +36,19 @@ class AmqpBus:
     """
 
     def __init__(
-        self, url: str, name: str, *, heartbeat: int = 10, publish_seconds: float = 60.0
+        self,
+        url: str,
+        name: str,
+        *,
+        heartbeat: int = 10,
+        publish_seconds: float = 60.0,
+        queue_type: str = queues.CLASSIC,
     ) -> None:
         """Connect with :meth:`start`. One chunk waits ``publish_seconds`` for its confirmation,
         over however many connections, before BackendDown.
         """
+        self._task_arguments = queues.task_arguments(queue_type)
+        self._result_arguments = queues.result_arguments(queue_type)
         self._publish_seconds = publish_seconds
         self._sinks: dict[str, Sink] = {}
         self._tags: dict[str, str] = {}
@@ -61,8 +69,8 @@ class AmqpBus:
 
     async def declare(self, session: str) -> None:
         async def declare(channel: AbstractChannel) -> None:
-            await self._declare(channel, names.task_queue(session), queues.TASK_ARGUMENTS)
-            await self._declare(channel, names.result_queue(session), queues.RESULT_ARGUMENTS)
+            await self._declare(channel, names.task_queue(session), self._task_arguments)
+            await self._declare(channel, names.result_queue(session), self._result_arguments)
 
         await self._call(declare)
 
@@ -147,7 +155,7 @@ class AmqpBus:
         self._tags.clear()
         for session in list(self._sinks):
             # The queue may have gone with a broker that lost its disk: what it held is in Redis.
-            await self._declare(channel, names.result_queue(session), queues.RESULT_ARGUMENTS)
+            await self._declare(channel, names.result_queue(session), self._result_arguments)
             await self._consume_one(channel, session)
 
     async def _consume_one(self, channel: AbstractChannel, session: str) -> None:

@@ -19,7 +19,7 @@ async def connected(settings: Settings) -> AsyncIterator[RedisJobs]:
     Raises:
         BackendDown: by whoever asks, when a server does not answer.
     """
-    app = producer_app(settings.broker_url)
+    app = producer_app(settings.broker_url, settings.queue_type)
     jobs = RedisJobs.connect(
         settings.redis_url,
         by_celery(app.send_task),
