@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
@@ -16,12 +17,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from asr_cli.transcribe.servers import broker_option, connected, redis_option
+from asr_cli.transcribe import where
 from asr_cli.transcribe.tally import left, span, speed, times
+from asr_cli.transcribe.where import Where
 from asr_tasks.contracts.errors import BadParameter, NoTranscript, UnknownJob
 from asr_tasks.contracts.jobs import FORMATS, Format, Job, Jobs, JobState
 from asr_tasks.formats import render
-from asr_tasks.settings import Settings
 
 LOOK_SECONDS: Final = 1.0
 SEARCHED: Final = 1000
@@ -41,8 +42,7 @@ _ids = click.argument("ids", nargs=-1, required=True, metavar="ID…")
 
 
 @click.group(invoke_without_command=True)
-@broker_option
-@redis_option
+@where.options
 @click.option("--state", type=click.Choice([one.value for one in JobState]), help="Only those.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 @click.option("--watch", is_flag=True, help="Again every second, until Ctrl-C.")
@@ -50,6 +50,8 @@ _ids = click.argument("ids", nargs=-1, required=True, metavar="ID…")
 @click.pass_context
 def jobs(
     ctx: click.Context,
+    gateway: str,
+    key_file: Path | None,
     broker: str | None,
     redis: str | None,
     state: str | None,
@@ -67,7 +69,7 @@ def jobs(
     asr jobs cancel 3f2a
     asr jobs retry 3f2a
     """
-    ctx.obj = Settings.load(broker_url=broker, redis_url=redis)
+    ctx.obj = where.chosen(gateway, key_file, broker, redis)
     if ctx.invoked_subcommand is not None:
         return
     wanted = JobState(state) if state else None
@@ -93,7 +95,7 @@ def jobs(
 @click.option("--format", "-f", type=click.Choice(FORMATS), help="Print the transcript so.")
 @_machine
 @click.pass_obj
-def show(settings: Settings, id_: str, format: Format | None, machine: bool) -> None:
+def show(place: Where, id_: str, format: Format | None, machine: bool) -> None:
     """Show one job: what was asked for, how far it is, why it failed; with --format its transcript.
 
     Exit status: 0; 1 there is no such job, or no transcript of it.
@@ -108,7 +110,7 @@ def show(settings: Settings, id_: str, format: Format | None, machine: bool) -> 
             raise NoTranscript
         return job, render(transcript, format)
 
-    job, text = _asked(settings, ask)
+    job, text = _asked(place, ask)
     if format is not None:
         click.echo(text, nl=not text.endswith("\n"))
     elif machine:
@@ -120,27 +122,27 @@ def show(settings: Settings, id_: str, format: Format | None, machine: bool) -> 
 @jobs.command()
 @_ids
 @click.pass_obj
-def cancel(settings: Settings, ids: Sequence[str]) -> None:
+def cancel(place: Where, ids: Sequence[str]) -> None:
     """End jobs. What they have heard is kept, for `asr jobs retry`.
 
     Exit status: 0; 1 one of them is not there, or was over.
     """
-    _each(settings, ids, lambda store, job: store.cancel(job), JobState.CANCELLED)
+    _each(place, ids, lambda store, job: store.cancel(job), JobState.CANCELLED)
 
 
 @jobs.command()
 @_ids
 @click.pass_obj
-def retry(settings: Settings, ids: Sequence[str]) -> None:
+def retry(place: Where, ids: Sequence[str]) -> None:
     """Begin failed or cancelled jobs again. What they have heard is not heard again.
 
     Exit status: 0; 1 one of them is not there, or had not failed.
     """
-    _each(settings, ids, lambda store, job: store.retry(job), JobState.QUEUED)
+    _each(place, ids, lambda store, job: store.retry(job), JobState.QUEUED)
 
 
 def _each(
-    settings: Settings,
+    place: Where,
     ids: Sequence[str],
     change: Callable[[Jobs, str], Awaitable[Job | None]],
     expected: JobState,
@@ -152,7 +154,7 @@ def _each(
         return [(before, await change(store, before.id) or before) for before in found]
 
     wrong = 0
-    for before, after in _asked(settings, ask):
+    for before, after in _asked(place, ask):
         told = f"{after.id} {after.request.name}: "
         if before.state is after.state and after.state is not expected:
             wrong += 1
@@ -163,9 +165,9 @@ def _each(
         raise click.exceptions.Exit(1)
 
 
-def _asked(settings: Settings, ask: Callable[[Jobs], Awaitable[Answer]]) -> Answer:
+def _asked(place: Where, ask: Callable[[Jobs], Awaitable[Answer]]) -> Answer:
     async def run() -> Answer:
-        async with connected(settings) as store:
+        async with place.connected() as store:
             return await ask(store)
 
     return asyncio.run(run())

@@ -24,6 +24,8 @@ from asr_cli.load.progress import shown
 RECORDING = Path(__file__).parents[2] / "models" / "english" / "recordings" / "demo.flac"
 LONGEST_RECORDING = 600.0
 """Seconds of a recording that are used: all callers share them in memory."""
+LOG_WIDTH = 140
+"""Columns of a report that goes into a file."""
 
 
 @click.command()
@@ -121,6 +123,8 @@ def load(
         protocol=protocol or ("kaldi" if path == KALDI_PATH else "native"),
     )
     console = Console(highlight=False, stderr=machine == "-")
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
     watched = Hpa(hpa_name, namespace) if hpa else None
     figures = Figures()
     interrupted = asyncio.run(_load(console, plan, figures, watched))

@@ -17,7 +17,7 @@ import platformdirs
 from rich.console import Console
 from rich.text import Text
 
-from asr_cli.transcribe import outputs, recordings
+from asr_cli.transcribe import outputs, recordings, where
 from asr_cli.transcribe.outputs import STDOUT, Outputs
 from asr_cli.transcribe.recordings import Recording
 from asr_cli.transcribe.tally import Tally
@@ -27,7 +27,6 @@ from asr_tasks import log
 from asr_tasks.catalogue import Catalogue
 from asr_tasks.contracts.errors import BadRequest, ModelUnavailable
 from asr_tasks.contracts.jobs import CHANNELS, FORMATS, Channels, Format, JobRequest, Jobs
-from asr_tasks.settings import Settings
 
 APPLICATION = "asr-stream-tasks"
 SHOWN = 20
@@ -64,8 +63,7 @@ SHOWN = 20
 @click.option("--follow", is_flag=True, help="Show what is said as it becomes known.")
 @click.option("--force", is_flag=True, help="Do again what is done already.")
 @click.option("--local", is_flag=True, help="In this process, whatever servers there are.")
-@click.option("--broker", help="amqp://… of batch workers.  [default: ASR_BROKER_URL, if set]")
-@click.option("--redis", help="redis://… of theirs.  [default: ASR_REDIS_URL, if set]")
+@where.options
 @click.option("--catalogue", default="", help="A model catalogue file of your own.")
 @click.option(
     "--threads",
@@ -90,6 +88,8 @@ def transcribe(
     follow: bool,
     force: bool,
     local: bool,
+    gateway: str,
+    key_file: Path | None,
     broker: str | None,
     redis: str | None,
     catalogue: str,
@@ -98,34 +98,35 @@ def transcribe(
 ) -> None:
     """Transcribe recordings of any length.
 
-    Anything FFmpeg reads, from this machine, http(s):// or s3://. With servers (--broker and
-    --redis, or their variables) batch workers do it, which must see the same paths; without, this
-    process does. Interrupted, and run again, it goes on where it was: an output that is newer than
-    its recording is not made again, and of the others only what was not heard yet.
+    Anything FFmpeg reads, from this machine, http(s):// or s3://. The batch workers behind a
+    --gateway do it (recordings of this machine are uploaded), or those of a --broker and --redis
+    (which must see the same paths); where neither is named, this process does. Interrupted, and
+    run again, it goes on where it was: an output that is newer than its recording is not made
+    again, and of the others only what was not heard yet.
 
     \b
     asr transcribe call.flac                              call.txt, beside it
     asr transcribe archive/ -r -f srt -f json -o out/
     asr transcribe s3://calls/2026/1.opus --follow
+    asr transcribe calls/ --gateway http://asr.example.org
     asr transcribe talk.mp4 -f vtt -o - > talk.vtt
 
     Ctrl-C leaves jobs running on servers (`asr jobs` shows them); what this process did is kept.
 
     Exit status: 0 all is done; 1 some failed; 2 wrong usage; 130 interrupted.
     """
-    if local and (broker or redis):
-        raise click.UsageError("--local needs no --broker and no --redis")
+    if local and (gateway or broker or redis):
+        raise click.UsageError("--local needs no --gateway, --broker or --redis")
     if out == STDOUT and len(formats) > 1:
         raise click.UsageError("one --format is printed at a time")
     log.configure("ERROR")
-    settings = Settings.load(broker_url=broker, redis_url=redis, catalogue=catalogue or None)
-    remote = not local and {"broker_url", "redis_url"} <= settings.model_fields_set
-    if (broker or redis) and not remote:
-        raise click.UsageError("batch workers need both --broker and --redis")
+    place = where.chosen(gateway, key_file, broker, redis, catalogue)
+    remote = place.named and not local
     wanted = formats or ("text",)
     console = Console(highlight=False, stderr=out == STDOUT)
-    models = Catalogue.load(settings.catalogue)
-    model = model or next(iter(models))
+    models = Catalogue.load(place.settings.catalogue)
+    if not model and not gateway:  # a gateway has a default of its own
+        model = next(iter(models))
     request = JobRequest("", model=model, language=language, channels=channels)
     try:
         if not remote:
@@ -137,14 +138,11 @@ def transcribe(
     tasks = _tasks(console, found, places, request, force=force)
     if not tasks:
         return
-    if remote:
-        where: AbstractAsyncContextManager[Jobs] = _servers(settings)
-    else:
-        folder = keep or platformdirs.user_cache_path(APPLICATION) / "transcribe"
-        where = _here(models, folder, threads)
+    folder = keep or platformdirs.user_cache_path(APPLICATION) / "transcribe"
+    store = place.connected() if remote else _here(models, folder, threads)
     result = Result()
     try:
-        asyncio.run(_run(console, where, tasks, result, out, wanted, follow=follow))
+        asyncio.run(_run(console, store, tasks, result, out, wanted, follow=follow))
     except KeyboardInterrupt:
         _interrupted(console, len(tasks) - result.over, remote=remote)
     _sum_up(console, result)
@@ -179,7 +177,7 @@ def _tasks(
 
 async def _run(
     console: Console,
-    where: AbstractAsyncContextManager[Jobs],
+    store: AbstractAsyncContextManager[Jobs],
     tasks: Sequence[Task],
     result: Result,
     out: str,
@@ -187,18 +185,9 @@ async def _run(
     *,
     follow: bool,
 ) -> None:
-    async with where as jobs:
+    async with store as jobs:
         with chosen(console, Tally(len(tasks)), out, formats) as view:
             await Run(jobs, view, result, follow=follow).run(tasks)
-
-
-@asynccontextmanager
-async def _servers(settings: Settings) -> AsyncIterator[Jobs]:
-    # Not at the top: Celery is slow to import, and without servers nobody needs it.
-    from asr_cli.transcribe.servers import connected
-
-    async with connected(settings) as jobs:
-        yield jobs
 
 
 @asynccontextmanager

@@ -75,6 +75,7 @@ def show(console: Console, plan: Plan, figures: Figures, looks: Sequence[Look]) 
         f"{elapsed:.1f} s against {plan.url} ({plan.protocol}, model {plan.model}), "
         f"{plan.sessions} connections at the speed of speech",
         style="bold",
+        soft_wrap=True,
     )
     console.print(_latencies(figures))
     console.print(_latencies_note(figures))
@@ -91,12 +92,14 @@ def show(console: Console, plan: Plan, figures: Figures, looks: Sequence[Look]) 
         f"({_size(_rate(traffic.bytes_sent, elapsed))}/s), "
         f"{_size(traffic.bytes_received)} received "
         f"({_size(_rate(traffic.bytes_received, elapsed))}/s)",
-        "errors": "none" if not figures.errors else "",
+        "errors": str(figures.errors.total() or "none"),
     }
     for name, said in rows.items():
-        console.print(Text.assemble((f"{name:10}", "cyan"), said))
+        console.print(Text.assemble((f"{name:10}", "cyan"), said), soft_wrap=True)
     for code, count in figures.errors.most_common():
-        console.print(Text(f"  {count} × {code}: {figures.said[code]}", style="yellow"))
+        console.print(
+            Text(f"  {count} × {code}: {figures.said[code]}", style="yellow"), soft_wrap=True
+        )
     if looks:
         console.print(_replicas(looks))
 
@@ -119,9 +122,9 @@ def progress(plan: Plan, figures: Figures, look: Look | None) -> str:
 
 def _latencies(figures: Figures) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("latency")
+    table.add_column("latency", no_wrap=True)
     for name in ("avg", "stdev", "+/- stdev", "50 %", "75 %", "90 %", "99 %", "max", "count"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for name, said in _SPREADS.items():
         spread: Spread = getattr(figures, name)
         one = spread.summary()

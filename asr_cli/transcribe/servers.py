@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import click
-
 from allocator.dispatcher import producer_app
 from asr_tasks.catalogue import Catalogue
 from asr_tasks.jobs.launch import by_celery
 from asr_tasks.jobs.redis_jobs import RedisJobs
 from asr_tasks.settings import Settings
-
-broker_option = click.option(
-    "--broker", default=None, help="amqp://… of the workers.  [default: ASR_BROKER_URL]"
-)
-redis_option = click.option(
-    "--redis", default=None, help="redis://… of the workers.  [default: ASR_REDIS_URL]"
-)
 
 
 @asynccontextmanager

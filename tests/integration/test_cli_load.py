@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from tests.support.commands import asr
 from tests.support.streams_of_worker import CATALOGUE
 
 pytestmark = pytest.mark.integration
+
+AUTOSCALER = """{"spec": {"minReplicas": 2, "maxReplicas": 10},
+ "status": {"currentReplicas": 2, "desiredReplicas": 2}}"""
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +60,21 @@ def test_every_chunk_of_every_caller_is_accepted_and_answered(url: str, tmp_path
     assert "3 opened, 0 refused, 0 failed, 3 done" in result.output
 
 
-def test_callers_call_again_when_their_call_is_over(url: str, tmp_path: Path) -> None:
-    arguments = ("--sessions", "1", "--seconds", "2", "--ramp", "0", "--call", "1")
+def test_callers_call_again_and_the_autoscaler_is_watched_beside_them(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(f"#!/bin/sh\necho '{AUTOSCALER}'\n")
+    kubectl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    arguments = ("--sessions", "1", "--seconds", "2", "--ramp", "0", "--call", "1", "--hpa")
     result, report = run(url, tmp_path / "told", *arguments)
     assert result.exit_code == 0, result.output
     assert report["sessions"]["opened"] == report["sessions"]["done"] >= 2
     assert report["sessions"]["most"] == 1
+    first = report["hpa"][0]
+    assert (first["replicas"], first["most"]) == (2, 10)
+    assert "replicas" in result.output
 
 
 def test_the_old_protocol_is_spoken_where_its_path_is_given(url: str, tmp_path: Path) -> None:

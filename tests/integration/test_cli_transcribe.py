@@ -19,6 +19,7 @@ from asr_cli.commands.jobs import jobs
 from asr_cli.commands.transcribe import transcribe
 from asr_tasks.contracts.transcript import Transcript
 from tests.servers.choose import Server
+from tests.servers.ports import wait_for_port
 from tests.support.cluster import Cluster, running
 from tests.support.commands import asr
 from tests.support.eventually import eventually
@@ -36,10 +37,17 @@ class Servers:
 
     cluster: Cluster
     catalogue: Path
+    staffed: bool = False
 
     @property
     def options(self) -> list[str]:
         return ["--broker", self.cluster.broker, "--redis", self.cluster.redis]
+
+    def staff(self) -> None:
+        """See to it that a worker is there."""
+        if not self.staffed:
+            self.cluster.batch_worker("batch-0", "echo")
+            self.staffed = True
 
     def jobs(self, *arguments: str) -> Result:
         return CliRunner().invoke(jobs, [*self.options, *arguments])
@@ -77,7 +85,7 @@ def test_an_interrupt_leaves_the_jobs_to_the_workers_and_the_next_run_writes_the
         assert first.wait() == 130
         assert "2 jobs go on on the servers: `asr jobs` shows them" in first.output
     assert {job["state"] for job in servers.listed()} == {"queued"}
-    servers.cluster.batch_worker("batch-0", "echo")
+    servers.staff()
     with asr(tmp_path / "second", *command) as second:
         assert second.wait() == 0, second.output
     assert len(servers.listed()) == 2  # the same jobs, not two more
@@ -90,6 +98,7 @@ def test_an_interrupt_leaves_the_jobs_to_the_workers_and_the_next_run_writes_the
 
 
 def test_jobs_are_listed_shown_cancelled_and_retried(servers: Servers, tmp_path: Path) -> None:
+    servers.staff()
     bad = tmp_path / "notes.wav"
     bad.write_text("this is no recording")
     failed = CliRunner().invoke(transcribe, [str(bad), *servers.options])
@@ -112,6 +121,22 @@ def test_jobs_are_listed_shown_cancelled_and_retried(servers: Servers, tmp_path:
     eventually(done, within=60, every=0.2)
     said = servers.jobs("show", job["id"], "--format", "json").output
     assert seconds_said(Transcript.from_json(said), noise(21)) == pytest.approx(21)
+
+
+def test_a_gateway_takes_the_recording_and_gives_the_transcript(
+    servers: Servers, tmp_path: Path
+) -> None:
+    servers.staff()
+    gateway = servers.cluster.gateway("gateway", ASR_UPLOADS=str(tmp_path / "uploads"))
+    wait_for_port(gateway.port, within=60)
+    path = recording(tmp_path / "call.flac", 45, seed=7)
+    there = ["--gateway", f"127.0.0.1:{gateway.port}"]
+    ran = CliRunner().invoke(transcribe, [str(path), *there, "--model", "echo", "-f", "json"])
+    assert ran.exit_code == 0, ran.output
+    transcript = Transcript.from_json(path.with_suffix(".json").read_text())
+    assert seconds_said(transcript, noise(45, seed=7)) == pytest.approx(45)
+    listed = CliRunner().invoke(jobs, [*there, "--state", "done"])
+    assert "call.flac" in listed.output, listed.output
 
 
 def test_an_id_that_no_job_has_is_said(servers: Servers) -> None:
