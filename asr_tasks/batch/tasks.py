@@ -20,10 +20,14 @@ from asr_tasks.celery import app
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import AsrError, Unavailable
 from asr_tasks.contracts.jobs import JOB_TASK, Channels, Format, JobRequest, JobState
+from asr_tasks.jobs.launch import arguments_of
 from asr_tasks.jobs.records import Kept
 from asr_tasks.jobs.redis_records import Over
 
 _log = log.get("asr.batch")
+
+SAFE_SECONDS: Final = 5.0
+"""After so long Redis has on its disk what it was told (`appendfsync everysec`: one to two)."""
 
 RETRIES: Final = 8
 FIRST_PAUSE: Final = 1.0
@@ -63,10 +67,35 @@ def transcribe(
 
     def begin() -> None:
         request = process.checked(asked)
+        assure.apply_async((job, arguments_of(asked)), countdown=SAFE_SECONDS)
         _progress(self, process.work().begin(job, request))
 
     _step(self, job, begin, asked)
     raise Ignore  # the task has not succeeded yet: its result is set by the join
+
+
+@app.task(  # type: ignore[untyped-decorator]
+    bind=True, name="asr.batch.assure", queue=names.BATCH_QUEUE, **_DURABLE
+)
+def assure(self: Task, job: str, asked: dict[str, Any]) -> None:
+    """Begin a job anew if Redis has lost it, with the second in which it was made.
+
+    Its other messages may be acknowledged by then, and its client was told that it is kept.
+    """
+    young = False
+
+    def look() -> None:
+        nonlocal young
+        found = process.records().look([job])
+        if not found:
+            _log.warning("forgotten by Redis, begun again", job=job)
+            transcribe.apply_async(kwargs=asked, task_id=job)
+        else:
+            young = found[0].age < SAFE_SECONDS / 2
+
+    _step(self, job, look)
+    if young:  # this machine's clock is ahead of the sender's: Redis's own decides
+        raise self.retry(countdown=SAFE_SECONDS)
 
 
 @app.task(bind=True, name="asr.batch.cut", **_DURABLE)  # type: ignore[untyped-decorator]

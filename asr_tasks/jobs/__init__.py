@@ -19,6 +19,8 @@ pieces were sent twice                     ``hear`` keeps the first telling of e
                                            again
 the transcript's file was written,         it is written again: the same, and whole
 before ``finish``
+Redis lost its last second, and in it the  a second message, which is looked at some seconds
+job itself, whatever was acknowledged      after the first, begins the job anew
 Redis lost its last second                 a piece that was heard, or cut, is missing: the job
                                            stands still, the caretaker sends what is missing
 =========================================  =====================================================

@@ -53,12 +53,14 @@ class Kept:
         serial: raised by everything that happens to it.
         position: samples cut so far.
         channels: of the recording; 0 until it was probed.
+        age: seconds since it was created, on Redis's own clock.
     """
 
     job: Job
     serial: int
     position: int
     channels: int
+    age: float
 
 
 def request_json(request: JobRequest) -> str:
@@ -111,7 +113,7 @@ def kept_from(job: str, fields: Sequence[str], now: float) -> Kept | None:
         attempt=int(raw.get("attempt", 1)),
     )
     serial, position = int(raw.get("serial", 0)), int(raw.get("position", 0))
-    return Kept(found, serial, position, int(raw.get("channels", 0)))
+    return Kept(found, serial, position, int(raw.get("channels", 0)), now - found.created)
 
 
 def _elapsed(raw: Mapping[str, str], now: float) -> float:

@@ -37,8 +37,10 @@ def batch_command_line(settings: BatchSettings) -> list[str]:
     queues = [BATCH_QUEUE, *(batch_queue(model) for model in models)]
     return [
         *(sys.executable, "-m", "celery", "-A", "asr_tasks", "worker"),
-        # A process beside the one that speaks with RabbitMQ: it may die of a recording.
-        *("-P", "prefork", "-c", str(settings.batch_processes), "-O", "fair"),
+        # A process beside the one that speaks with RabbitMQ: it may die of a recording. Asked for
+        # "prefork", its default, Celery would take the threads of celeryconfig.py.
+        # (celery 5.7.0, bin/worker.py, WorkersPool.convert)
+        *("-P", "processes", "-c", str(settings.batch_processes), "-O", "fair"),
         *("-n", f"batch@{settings.worker_name}", "-Q", ",".join(queues)),
         *("-E", "--without-mingle", "--without-gossip"),
         *("--loglevel", settings.log_level),

@@ -46,12 +46,14 @@ def main() -> int:
         return 0
     about = machine.describe() | {"seed": options.seed}
     played: dict[str, list[Outcome]] = {case.name: [] for case in cases}
-    with tempfile.TemporaryDirectory(prefix="asr-batch-faults-") as name:
-        with world(options.keep or Path(name)) as made:
-            rounds = Rounds(made, options.seed)
-            for number in range(options.rounds):
-                for case in cases:
-                    played[case.name].append(_told(case, number, rounds))
+    with (
+        tempfile.TemporaryDirectory(prefix="asr-batch-faults-") as name,
+        world(options.keep or Path(name)) as made,
+    ):
+        rounds = Rounds(made, options.seed)
+        for number in range(options.rounds):
+            for case in cases:
+                played[case.name].append(_told(case, number, rounds))
     rows = [_row(CASES[name], outcomes) for name, outcomes in played.items()]
     bench.show("recordings under fault", rows)
     print(_write(options.out, about, rows, played))

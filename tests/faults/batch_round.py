@@ -89,14 +89,16 @@ class Rounds:
         try:
             await case.strike(strike)
             outcome = Outcome(jobs=len(strike.made), wrong=strike.notes)
+            deadline = began + OVER_SECONDS
             for job, path in strike.made.items():
-                await self._judge(strike, job, path, outcome)
+                await self._judge(strike, job, path, outcome, deadline - time.monotonic())
             outcome.seconds = round(time.monotonic() - began, 1)
         finally:
             await strike.jobs.close()
         heard = self._world.heard()
         outcome.repeated = sum(heard.values()) - len(heard)
         outcome.allowed = strike.allowed
+        outcome.wrong += [f"{w.name} died" for w in self._world.workers if not w.process.alive]
         outcome.wrong += await self._left_behind()
         return outcome
 
@@ -104,9 +106,11 @@ class Rounds:
         self._world.forget()
         return Strike(self._world, self._world.jobs(), rng)
 
-    async def _judge(self, strike: Strike, job: str, path: Path, outcome: Outcome) -> None:
+    async def _judge(
+        self, strike: Strike, job: str, path: Path, outcome: Outcome, within: float
+    ) -> None:
         try:
-            found = await self._over(strike, job)
+            found = await self._over(strike, job, within)
         except AssertionError as error:
             outcome.lost += 1
             outcome.wrong.append(f"{path.name}: {error}")
@@ -125,7 +129,7 @@ class Rounds:
         assert transcript is not None, f"{found.state} {found.code}: {found.message}"
         return transcript
 
-    async def _over(self, strike: Strike, job: str) -> Job:
+    async def _over(self, strike: Strike, job: str, within: float = OVER_SECONDS) -> Job:
         async def over() -> Job | None:
             try:
                 found = await strike.jobs.get(job)
@@ -135,7 +139,7 @@ class Rounds:
             assert found.state.over, f"{found.state}, {found.done} of {found.pieces} pieces heard"
             return found
 
-        found = await eventually_async(over, within=OVER_SECONDS, every=0.1)
+        found = await eventually_async(over, within=within, every=0.1)
         assert found is not None
         return found
 

@@ -37,10 +37,10 @@ from tests.support.eventually import eventually
 WORKERS = ("batch-0", "batch-1")
 MODEL = "echo"
 CATALOGUE = f'[models.{MODEL}]\nkind = "echo"\nlanguage = "en"\n'
-MINUTES = (18, 13, 21, 9)
+MINUTES = (9, 7, 11, 5)
 """Of the recordings that are transcribed in each round."""
 
-HEARING = 0.002
+HEARING = 0.004
 """Seconds a worker needs for a second of audio."""
 
 STALL_SECONDS = 15.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import shutil
 import uuid
 from collections.abc import AsyncIterator
@@ -303,6 +304,25 @@ async def test_an_upload_is_kept_for_another_try_but_not_for_ever(
     assert left(folder) == [f"{job['id']}.wav"]
     await swept(folder, jobs, 0.0, 601.0)
     assert left(folder) == []
+
+
+async def test_a_large_upload_is_never_in_memory(redis_server: Server, folder: Path) -> None:
+    size, piece = 160 << 20, bytes(1 << 20)
+
+    async def large() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+        for _ in range(size // len(piece)):
+            yield piece
+        yield b"\r\n--x--\r\n"
+
+    async with http_api(redis_server, folder, MemoryJobs(workers=False)) as gateway:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        kind = {"Content-Type": "multipart/form-data; boundary=x"}
+        status, job = await ask(gateway, "POST", "/v1/jobs", data=large(), headers=kind)
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
+    assert status == 201
+    assert (folder / f"{job['id']}.wav").stat().st_size == size
+    assert grown < size // 4
 
 
 async def test_a_disk_that_takes_nothing(gateway: Stack, folder: Path) -> None:
