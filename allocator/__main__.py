@@ -68,7 +68,12 @@ async def _monitor(settings: AllocatorSettings) -> None:
                 settings.monitor_http, {"redis": store.ping, "broker": dispatcher.ping}
             )
             stack.push_async_callback(http.close)
-        monitor = Monitor(settings, store, dispatcher)
+        scaling = None
+        if settings.scaler == "kubernetes":
+            from allocator.scaling.cluster import cluster_scaling
+
+            scaling = await stack.enter_async_context(cluster_scaling(settings, store))
+        monitor = Monitor(settings, store, dispatcher, scaling)
         run = asyncio.create_task(monitor.run(), name="monitor")
         stopped = asyncio.create_task(stop.wait(), name="stop")
         await asyncio.wait({run, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -63,6 +63,26 @@ class MonitorSettings(AllocatorSettings):
     rewait_seconds: float = Field(
         600.0, gt=0, description="Longest wait for another worker after one was lost."
     )
+    scaler: Literal["none", "kubernetes"] = Field(
+        "none",
+        description="Who keeps the number of workers right: nobody, or the leading monitor, by the "
+        "StatefulSets of its cluster.",
+    )
+    scaled_models: str = Field(
+        "",
+        description="Models whose workers are scaled, with commas between; empty: those whose "
+        "max_replicas in the catalogue is above 1.",
+    )
+    kubeconfig: str = Field(
+        "", description="File that says how to reach the cluster; empty: as a pod of it does."
+    )
+    kube_namespace: str = Field(
+        "", description="Of the StatefulSets; empty: the pod's own, outside of one `default`."
+    )
+    kube_lease: str = Field("asr-monitor", description="Name of the Lease that the scaler holds.")
+    kube_lease_seconds: float = Field(
+        15.0, ge=2, description="A scaler whose Lease stands still for so long is replaced."
+    )
     check_interval: float = Field(
         2.0,
         gt=0,

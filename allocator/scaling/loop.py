@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from allocator import metrics
@@ -40,8 +40,21 @@ class ScalingLoop:
     """All models. Belongs to one asyncio loop; :meth:`look` is called by whoever leads."""
 
     def __init__(
-        self, settings: MonitorSettings, store: Store, workload: Workload, models: Iterable[Scaled]
+        self,
+        settings: MonitorSettings,
+        store: Store,
+        workload: Workload,
+        models: Iterable[Scaled],
+        may_act: Callable[[], bool] = lambda: True,
     ) -> None:
+        """Args:
+        settings: of the monitor.
+        store: where workers are registered.
+        workload: what runs them.
+        models: whose workers.
+        may_act: whether this process holds what else it needs to scale (a Lease).
+        """
+        self._may_act = may_act
         self._settings = settings
         self._store = store
         self._workload = workload
@@ -57,6 +70,9 @@ class ScalingLoop:
         Raises:
             NotLeader: another one leads now.
         """
+        if not self._may_act():
+            self._office = None
+            return
         if office != self._office:
             # A new term begins with new memories: what an old leader remembers may be wrong.
             self._office = office

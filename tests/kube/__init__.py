@@ -1,0 +1,1 @@
+"""The scaling loop's Kubernetes side, against a stand-in with a real API server's rules."""
