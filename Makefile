@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup servers demo test check format bench faults soak simulate proto model model-eval \
-	recordings docs clean
+	recordings docs tools deploy-check clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ simulate: $(STAMP)  ## compare scaling rules on made-up days of calls (SIMULATE=
 soak: $(STAMP) servers  ## an hour of calls and restarts: does anything grow? (SOAK="--minutes 10" for less)
 	@$(BIN)/python -m tests.soak $(SOAK)
 
+autoscale: $(STAMP) servers  ## callers come and go, workers with them: a picture (some minutes)
+	@$(BIN)/python -m tests.autoscale $(AUTOSCALE)
+
 proto: $(STAMP)  ## generate the gRPC stubs again
 	@$(BIN)/python proto/generate.py
 
@@ -61,6 +64,12 @@ model-eval: $(STAMP)  ## word error rates of the demo model, as in its card
 
 recordings: $(STAMP)  ## make the demo recordings again
 	@$(BIN)/python -m models.english.training.recordings
+
+tools:  ## what checks manifests, images and scripts (half a gigabyte, into .tools)
+	@PYTHON=$(PYTHON) scripts/tools.sh .tools
+
+deploy-check: $(STAMP) tools  ## k8s/, the Dockerfile and compose.yaml against the code, schemas and policies
+	@$(BIN)/python -m pytest -q tests/deploy
 
 docs: $(STAMP)  ## draw the state machines, write the references of commands and settings, the figures
 	@$(BIN)/python scripts/draw_states.py

@@ -13,7 +13,12 @@ from typing import Any
 from asr_tasks.settings import Settings
 
 # Found by workers only; see asr_tasks/celery.py.
-include = ["asr_tasks.tasks.live", "asr_tasks.tasks.loudness", "asr_tasks.batch.tasks"]
+include = [
+    "asr_tasks.tasks.live",
+    "asr_tasks.tasks.loudness",
+    "asr_tasks.batch.tasks",
+    "asr_tasks.batch.webhook_task",
+]
 
 # --- One worker is chosen for each stream ---------------------------------------------------
 worker_direct = True  # each worker consumes NODENAME.dq2; the allocator sends there
@@ -69,6 +74,9 @@ def servers(settings: Settings) -> dict[str, Any]:
     return {
         # kombu's in-memory broker is one per process whatever its name, and warns without one.
         "broker_url": "memory://localhost/" if settings.embedded else settings.broker_url,
+        # Queues Celery makes by itself; streams' are declared in asr_tasks/transport/queues.py.
+        "task_default_queue_type": settings.queue_type,
+        "task_create_missing_queue_type": settings.queue_type,
         "result_backend": settings.redis_url,
         "result_expires": settings.result_expires,  # with the session's own result
         # kombu's in-memory broker polls, once a second unless told otherwise.

@@ -47,7 +47,7 @@ async def _server(settings: ServerSettings) -> None:
         stop = _stop_signal()
         store = _store(settings)
         stack.push_async_callback(store.close)
-        dispatcher = CeleryDispatcher(producer_app(settings.broker_url))
+        dispatcher = CeleryDispatcher(producer_app(settings.broker_url), settings.queue_type)
         stack.push_async_callback(dispatcher.close)
         models = CatalogueModels(Catalogue.load(settings.catalogue), store)
         server = await serve(settings, store, dispatcher, models)
@@ -61,7 +61,7 @@ async def _monitor(settings: AllocatorSettings) -> None:
         stop = _stop_signal()
         store = _store(settings)
         stack.push_async_callback(store.close)
-        dispatcher = CeleryDispatcher(producer_app(settings.broker_url))
+        dispatcher = CeleryDispatcher(producer_app(settings.broker_url), settings.queue_type)
         stack.push_async_callback(dispatcher.close)
         if settings.monitor_http:
             http = await HealthServer.start(

@@ -7,11 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from celery import Celery
-from celery.utils.nodenames import worker_direct
 
 from allocator.offer import Offer
 from asr_tasks import log
-from asr_tasks.contracts.names import HEADER_TRACE, STREAM_TASK, direct_queue, node_name
+from asr_tasks.contracts.names import HEADER_TRACE, STREAM_TASK, direct_queue
+from asr_tasks.transport.direct import dispatch_queue
+from asr_tasks.transport.queues import CLASSIC, QUORUM
 
 _log = log.get("asr.dispatch")
 
@@ -46,7 +47,7 @@ class Dispatcher(Protocol):
         ...
 
 
-def producer_app(broker_url: str) -> Celery:
+def producer_app(broker_url: str, queue_type: str = CLASSIC) -> Celery:
     """A Celery app that only sends.
 
     It has no result backend: a sender with one would subscribe to each result on a connection
@@ -70,15 +71,21 @@ def producer_app(broker_url: str) -> Celery:
         task_serializer="json",
         accept_content=["json"],
         worker_direct=True,
+        task_default_queue_type=queue_type,  # of queues it names and does not know
+        task_create_missing_queue_type=queue_type,
     )
     return app
 
 
 class CeleryDispatcher:
-    """Sends with Celery, from one thread of its own, on that thread's own connection."""
+    """Sends with Celery, from one thread of its own, on that thread's own connection.
 
-    def __init__(self, app: Celery) -> None:
+    ``queue_type`` is that of the workers' queues.
+    """
+
+    def __init__(self, app: Celery, queue_type: str = CLASSIC) -> None:
         self._app = app
+        self._queue_type = queue_type
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dispatch")
         self._pending = 0
 
@@ -90,7 +97,8 @@ class CeleryDispatcher:
         self._thread.submit(self._send, offer).add_done_callback(self._done(offer))
 
     def forget(self, worker: str) -> None:
-        self._thread.submit(self._delete, worker)
+        if self._queue_type != QUORUM:  # RabbitMQ refuses `if_unused` of those; they expire
+            self._thread.submit(self._delete, worker)
 
     async def ping(self) -> None:
         await asyncio.to_thread(self._connect)
@@ -110,7 +118,7 @@ class CeleryDispatcher:
             offer.task or STREAM_TASK,
             task_id=offer.session,
             kwargs=arguments(offer),
-            queue=worker_direct(node_name(offer.worker)),
+            queue=dispatch_queue(offer.worker, self._queue_type),
             headers={HEADER_TRACE: offer.traceparent} if offer.traceparent else None,
             expiration=UNCLAIMED_EXPIRES,
             confirm_timeout=2.0,

@@ -22,6 +22,7 @@ from allocator.server import serve
 from allocator.settings import MonitorSettings, ServerSettings
 from allocator.store import Store
 from asr_cli.autoscale import Scaling, first_ready, scaled
+from asr_cli.embedded_jobs import embedded_jobs
 from asr_cli.embedded_redis import embedded_redis
 from asr_tasks import log
 from asr_tasks.catalogue import Catalogue
@@ -128,7 +129,7 @@ async def running(choice: Choice) -> AsyncIterator[Running]:
         server = ServerSettings.load(**shared, allocator_listen=choice.allocator, allocator_http="")
         store = Store.connect(redis_url, result_expires=server.result_expires)
         stack.push_async_callback(store.close)
-        dispatcher = CeleryDispatcher(producer_app(choice.broker))
+        dispatcher = CeleryDispatcher(producer_app(choice.broker), server.queue_type)
         stack.push_async_callback(dispatcher.close)
         allocator = await serve(server, store, dispatcher, CatalogueModels(catalogue, store))
         stack.push_async_callback(allocator.close)
@@ -155,12 +156,14 @@ async def running(choice: Choice) -> AsyncIterator[Running]:
             default_model=choice.model,
             allocator_address=allocator.address,
         )
+        settings, jobs = await stack.enter_async_context(embedded_jobs(settings, catalogue))
         gateway = await start_gateway(
             settings,
             bus=_bus(settings),
             store=SessionsStore.connect(redis_url, GATEWAY, settings.result_expires),
             allocator=GrpcAllocator(allocator.address),
             models=catalogue,
+            jobs=jobs,
         )
         stack.push_async_callback(gateway.close)
         await worker.ready
@@ -247,4 +250,5 @@ def _bus(settings: GatewaySettings) -> SessionBus:
         settings.gateway_name,
         heartbeat=settings.gateway_heartbeat,
         publish_seconds=settings.broker_seconds,
+        queue_type=settings.queue_type,
     )

@@ -40,6 +40,9 @@ def configure(level: str = "INFO", *, json_lines: bool = False) -> None:
     root.setLevel(level.upper())
     for noisy in ("aiormq", "aio_pika", "amqp", "kombu", "numba", "nemo_logger"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    # NeMo sets its own level, and prints to standard output, when it is imported; a filter stays.
+    nemo = logging.getLogger("nemo_logger")
+    nemo.filters[:] = [lambda record: record.levelno >= max(logging.WARNING, root.level)]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

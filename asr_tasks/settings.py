@@ -32,6 +32,12 @@ class Settings(BaseSettings):
         description="AMQP 0-9-1 URL of RabbitMQ, or memory:// for the embedded default.",
     )
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="URL of Redis or Valkey.")
+    queue_type: str = Field(
+        "classic",
+        pattern=r"^(classic|quorum)$",
+        description="Type of the queues on RabbitMQ, `classic` or `quorum` (for a broker of three "
+        "nodes); the same for every process, and changed only while no session lives.",
+    )
     allocator_address: str = Field(
         "127.0.0.1:50051", description="host:port of the allocators' gRPC, with commas between."
     )

@@ -10,9 +10,11 @@ import sys
 from asr_tasks import log
 from asr_tasks.catalogue import Catalogue
 from asr_tasks.configuration import explained
+from asr_tasks.jobs.redis_jobs import RedisJobs
 from gateway.allocation_grpc import GrpcAllocator
 from gateway.app import start
 from gateway.bus_amqp import AmqpBus
+from gateway.launch import Launcher
 from gateway.sessions_store import SessionsStore
 from gateway.settings import GatewaySettings
 from gateway.stopping import stop
@@ -55,6 +57,8 @@ async def _serve(settings: GatewaySettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     name, models = settings.gateway_name, Catalogue.load(settings.catalogue)
+    launcher = Launcher(settings.broker_url, name, settings.gateway_heartbeat)
+    launcher.start()
     gateway = await start(
         settings,
         bus=AmqpBus(
@@ -62,16 +66,21 @@ async def _serve(settings: GatewaySettings) -> None:
             name,
             heartbeat=settings.gateway_heartbeat,
             publish_seconds=settings.broker_seconds,
+            queue_type=settings.queue_type,
         ),
         store=SessionsStore.connect(settings.redis_url, name, settings.result_expires),
         allocator=GrpcAllocator(settings.allocator_address),
         models=models,
+        jobs=RedisJobs.connect(
+            settings.redis_url, launcher.launch, models, expires=settings.job_expires
+        ),
     )
     await leave.wait()
     waits = [asyncio.create_task(gateway.drain()), asyncio.create_task(hurry.wait())]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     await stop(waits)
     await gateway.close()
+    await launcher.close()
 
 
 if __name__ == "__main__":

@@ -150,3 +150,10 @@ class Link:
             with suppress(Exception, asyncio.CancelledError):
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await context.connection.close()
+
+
+def reraise_own_cancel() -> None:
+    """Aiormq cancels the futures of a connection that died; a cancel of our own task is real."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

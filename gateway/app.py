@@ -9,10 +9,13 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from asr_tasks import log
-from gateway import api, pages
+from asr_tasks.contracts.jobs import Jobs
+from gateway import pages
 from gateway.allocation import Allocator
 from gateway.bus import SessionBus
 from gateway.health import Health
+from gateway.http.errors import errors_as_json
+from gateway.http.front import HttpApi
 from gateway.ingest import DecoderPool
 from gateway.metrics import Metrics
 from gateway.protocols import kaldi, native
@@ -30,9 +33,12 @@ _log = log.get(__name__)
 class Gateway:
     """A gateway that serves. Made by :func:`start`; owns bus, store and allocator."""
 
-    def __init__(self, services: Services, registry: Registry, runner: web.AppRunner) -> None:
+    def __init__(
+        self, services: Services, registry: Registry, http: HttpApi, runner: web.AppRunner
+    ) -> None:
         self.registry = registry
         self._services = services
+        self._http = http
         self._runner = runner
         self.host, self.port = runner.addresses[0][:2]
         """Where it listens."""
@@ -40,12 +46,13 @@ class Gateway:
     async def drain(self) -> None:
         """Take nothing new and get rid of the sessions, politely (SIGTERM)."""
         _log.info("draining", sessions=len(self.registry))
-        await self.registry.drain()
+        await asyncio.gather(self.registry.drain(), self._http.drain())
 
     async def close(self) -> None:
         """Stop. Sessions that are left stay in Redis and the broker for other gateways."""
         await self.registry.close()
         await self._runner.cleanup()
+        await self._http.close()
         await self._services.bus.close()
         await self._services.allocator.close()
         self._services.decoders.close()
@@ -64,6 +71,7 @@ async def start(
     store: SessionsStore,
     allocator: Allocator,
     models: Models,
+    jobs: Jobs | None = None,
     metrics: CollectorRegistry | None = None,
 ) -> Gateway:
     """Start a gateway in this event loop; it serves when this returns, whatever is up.
@@ -74,10 +82,12 @@ async def start(
         store: sessions in Redis.
         allocator: whom to ask for workers.
         models: the catalogue: ``get(name)``, and iteration over its entries.
+        jobs: where batch jobs are kept, closed with the gateway; None: it takes no recordings.
         metrics: where to register metrics; a fresh one unless given.
 
     Raises:
         OSError: the port is taken.
+        ConfigurationError: uploads cannot be kept where the settings say.
     """
     services = Services(
         settings=settings,
@@ -88,12 +98,14 @@ async def start(
         metrics=Metrics(metrics or CollectorRegistry()),
     )
     registry = Registry(services, models)
+    http = HttpApi(services, registry, models, jobs)
     await bus.start()
     registry.start()
-    app = web.Application(middlewares=[api.errors_as_json])
+    http.start()
+    app = web.Application(middlewares=[errors_as_json])
     native.add_routes(app, registry, settings)
     kaldi.add_routes(app, registry, services)
-    api.add_routes(app, services, models)
+    http.add_routes(app)
     pages.add_routes(app)
     Health(services, registry).add_routes(app)
     runner = web.AppRunner(
@@ -102,22 +114,26 @@ async def start(
         handle_signals=False,
         max_line_size=_HEADER_BYTES,
         max_field_size=_HEADER_BYTES,
+        keepalive_timeout=settings.header_seconds,
         shutdown_timeout=_SHUTDOWN_SECONDS,
     )
     await runner.setup()
     try:
         await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
     except OSError:
-        await _abandon(services, registry, runner)
+        await _abandon(services, registry, http, runner)
         raise
-    gateway = Gateway(services, registry, runner)
+    gateway = Gateway(services, registry, http, runner)
     _log.info("gateway listens", host=gateway.host, port=gateway.port)
     return gateway
 
 
-async def _abandon(services: Services, registry: Registry, runner: web.AppRunner) -> None:
+async def _abandon(
+    services: Services, registry: Registry, http: HttpApi, runner: web.AppRunner
+) -> None:
     await registry.close()
     await runner.cleanup()
+    await http.close()
     closing: list[Any] = [services.bus.close(), services.allocator.close(), services.store.close()]
     await asyncio.gather(*closing)
     services.decoders.close()

@@ -18,7 +18,7 @@ from asr_tasks.contracts.errors import BackendDown
 from asr_tasks.contracts.results import Message
 from asr_tasks.transport import queues
 from asr_tasks.transport.wire import headers_of
-from gateway.amqp_link import Link
+from gateway.amqp_link import Link, reraise_own_cancel
 from gateway.backoff import delays
 from gateway.bus import QueueGone, Sink
 
@@ -36,11 +36,19 @@ class AmqpBus:
     """
 
     def __init__(
-        self, url: str, name: str, *, heartbeat: int = 10, publish_seconds: float = 60.0
+        self,
+        url: str,
+        name: str,
+        *,
+        heartbeat: int = 10,
+        publish_seconds: float = 60.0,
+        queue_type: str = queues.CLASSIC,
     ) -> None:
         """Connect with :meth:`start`. One chunk waits ``publish_seconds`` for its confirmation,
         over however many connections, before BackendDown.
         """
+        self._task_arguments = queues.task_arguments(queue_type)
+        self._result_arguments = queues.result_arguments(queue_type)
         self._publish_seconds = publish_seconds
         self._sinks: dict[str, Sink] = {}
         self._tags: dict[str, str] = {}
@@ -61,8 +69,8 @@ class AmqpBus:
 
     async def declare(self, session: str) -> None:
         async def declare(channel: AbstractChannel) -> None:
-            await self._declare(channel, names.task_queue(session), queues.TASK_ARGUMENTS)
-            await self._declare(channel, names.result_queue(session), queues.RESULT_ARGUMENTS)
+            await self._declare(channel, names.task_queue(session), self._task_arguments)
+            await self._declare(channel, names.result_queue(session), self._result_arguments)
 
         await self._call(declare)
 
@@ -97,7 +105,7 @@ class AmqpBus:
                 # Whether it was stored is unknown: send it again, the worker trims the copy.
                 reason = str(error)
             except asyncio.CancelledError:
-                _reraise_own_cancel()
+                reraise_own_cancel()
                 reason = "the connection was closed"
             if loop.time() >= deadline:
                 raise BackendDown(f"RabbitMQ does not take audio: {reason}")
@@ -147,7 +155,7 @@ class AmqpBus:
         self._tags.clear()
         for session in list(self._sinks):
             # The queue may have gone with a broker that lost its disk: what it held is in Redis.
-            await self._declare(channel, names.result_queue(session), queues.RESULT_ARGUMENTS)
+            await self._declare(channel, names.result_queue(session), self._result_arguments)
             await self._consume_one(channel, session)
 
     async def _consume_one(self, channel: AbstractChannel, session: str) -> None:
@@ -184,7 +192,7 @@ class AmqpBus:
             except TimeoutError:
                 reason = "no answer"
             except asyncio.CancelledError:
-                _reraise_own_cancel()
+                reraise_own_cancel()
                 reason = "the connection was closed"
             if loop.time() >= deadline:
                 raise BackendDown(f"RabbitMQ: {reason}")
@@ -193,10 +201,3 @@ class AmqpBus:
     @staticmethod
     async def _declare(channel: AbstractChannel, queue: str, arguments: dict[str, Any]) -> None:
         await channel.queue_declare(queue, durable=True, arguments=arguments, timeout=_CALL_SECONDS)
-
-
-def _reraise_own_cancel() -> None:
-    """Aiormq cancels the futures of a connection that died; a cancel of our own task is real."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

@@ -39,8 +39,8 @@ class InProcessBus:
         return True
 
     async def declare(self, session: str) -> None:
-        self._broker.declare(names.task_queue(session), queues.TASK_ARGUMENTS)
-        self._broker.declare(names.result_queue(session), queues.RESULT_ARGUMENTS)
+        self._broker.declare(names.task_queue(session), queues.task_arguments())
+        self._broker.declare(names.result_queue(session), queues.result_arguments())
 
     async def publish(self, session: str, chunk: Chunk) -> None:
         loop = asyncio.get_running_loop()

@@ -56,3 +56,9 @@ class Metrics:
             buckets=_LATENCY,
             registry=registry,
         )
+        self.uploads = Gauge(
+            "asr_gateway_uploads_active", "Uploads that are being received.", registry=registry
+        )
+        self.upload_bytes = Counter(
+            "asr_gateway_upload_bytes_total", "Bytes of uploads received whole.", registry=registry
+        )

@@ -92,7 +92,8 @@ class GatewaySettings(Settings):
         "",
         description=(
             "Folder or s3:// URI where uploads lie until their job is over; batch workers read "
-            "them there. Empty: asr-uploads in the system's folder for temporary files."
+            "them there, and no other system's uploads may. Empty: one in the system's folder for "
+            "temporary files, for each Redis."
         ),
     )
     max_upload_bytes: int = Field(2 << 30, ge=1024, description="Largest upload.")
@@ -103,8 +104,12 @@ class GatewaySettings(Settings):
     upload_orphan_seconds: float = Field(
         900.0,
         gt=0,
-        description="An upload that no job knows of and that stays as it is for so long is "
-        "deleted.",
+        description="An upload that no job knows of and that stays as it is so long is deleted.",
+    )
+    upload_keep_seconds: float = Field(
+        86_400.0,
+        gt=0,
+        description="An upload whose job failed or was cancelled is kept so long for another try.",
     )
     source_schemes: str = Field(
         "http,https,s3",

@@ -26,9 +26,18 @@ def document() -> str:
     parts += ["## asr", "", "```", cli.get_help(top).strip(), "```", ""]
     for name in sorted(COMMANDS):
         command: click.Command = getattr(importlib.import_module(COMMANDS[name]), name)
-        said = command.get_help(click.Context(command, info_name=name, parent=top)).strip()
-        parts += [f"## asr {name}", "", "```", said, "```", ""]
+        parts += _described(command, f"asr {name}", top)
     return "\n".join(parts)
+
+
+def _described(command: click.Command, path: str, parent: click.Context) -> list[str]:
+    """A command's section, and those of the commands within it."""
+    context = click.Context(command, info_name=path.rpartition(" ")[2], parent=parent)
+    parts = [f"## {path}", "", "```", command.get_help(context).strip(), "```", ""]
+    if isinstance(command, click.Group):
+        for name, inner in sorted(command.commands.items()):
+            parts += _described(inner, f"{path} {name}", context)
+    return parts
 
 
 def main() -> None:

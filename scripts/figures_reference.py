@@ -20,6 +20,10 @@ KEPT = {
     "faults/faults.md": "words lost, doubled or different under each kind of fault (`make faults`)",
     "soak/soak.png": "an hour of calls and restarts (`make soak`)",
     "soak/soak.json": "its samples and verdicts",
+    "simulation/pareto.svg": "waits against cost of each scaling rule (`make simulate`)",
+    "simulation/timeline.svg": "calls, and the slots that two rules paid for them",
+    "simulation/interruptions.svg": "calls whose worker was removed under them",
+    "simulation/results.json": "all figures of the simulated rules",
 }
 PARTS = {
     "latency": """\

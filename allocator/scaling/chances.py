@@ -129,20 +129,6 @@ def poisson_tail(mean: float, count: int) -> float:
     return min(1.0, total * _exactly(mean, count))
 
 
-def poisson_quantile(mean: float, chance: float) -> int:
-    """The smallest number that is exceeded with at most ``chance``, in (0, 1)."""
-    if mean <= 0.0:
-        return 0
-    deviations = _NORMAL.inv_cdf(1.0 - chance)
-    # Cornish and Fisher's correction for the skew; within a step or two of the exact one.
-    guess = max(0, round(mean + deviations * math.sqrt(mean) + (deviations**2 - 1) / 6))
-    while poisson_tail(mean, guess + 1) > chance:
-        guess += 1
-    while guess and poisson_tail(mean, guess) <= chance:
-        guess -= 1
-    return guess
-
-
 def _exactly(mean: float, count: int) -> float:
     return math.exp(count * math.log(mean) - mean - math.lgamma(count + 1))
 

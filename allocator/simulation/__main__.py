@@ -7,9 +7,14 @@ options: all scenarios, all rules, one core.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import platform
+import signal
+import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,6 +25,8 @@ from allocator.simulation.rules import FAMILIES, REPRESENTATIVE
 from allocator.simulation.runs import Done, Job, jobs, perform_all
 from allocator.simulation.scenarios import SCENARIOS
 
+NOTHING: Final = 130
+"""Exit status of a run that was ended before there was anything to show."""
 Timelines = dict[tuple[str, str], tuple[str, Sequence[Moment]]]
 
 
@@ -33,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         quick=options.quick,
     )
     results, timelines = _collect(work, options.jobs)
+    if not results:
+        sys.stderr.write("ended before a scenario was complete\n")
+        return NOTHING
     about: dict[str, object] = {
         "seed": options.seed,
         "quick": options.quick,
@@ -71,7 +81,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="only this rule; may be given again",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the random numbers (%(default)s)")
-    parser.add_argument("--quick", action="store_true", help="the first 4 hours, fewer settings")
+    parser.add_argument("--quick", action="store_true", help="the first 7 hours, fewer settings")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write results.json and pictures there"
@@ -83,12 +93,22 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _collect(work: Sequence[Job], processes: int) -> tuple[list[Result], Timelines]:
     results: list[Result] = []
     timelines: Timelines = {}
-    for done in _shown(work, processes):
-        result = done.result
-        results.append(result)
-        if REPRESENTATIVE.get(result.rule) == result.variant:
-            timelines[result.scenario, result.rule] = (result.variant, done.timeline)
-    return results, timelines
+    # What was simulated before somebody lost patience is shown all the same.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        for done in _shown(work, processes):
+            result = done.result
+            results.append(result)
+            if REPRESENTATIVE.get(result.rule) == result.variant:
+                timelines[result.scenario, result.rule] = (result.variant, done.timeline)
+    return _whole(results, work), timelines
+
+
+def _whole(results: Sequence[Result], work: Sequence[Job]) -> list[Result]:
+    """Without the scenario that was broken off: half of its settings would compare unfairly."""
+    asked = Counter(job.scenario for job in work)
+    done = Counter(result.scenario for result in results)
+    return [each for each in results if done[each.scenario] == asked[each.scenario]]
 
 
 def _shown(work: Sequence[Job], processes: int) -> Iterable[Done]:

@@ -82,10 +82,11 @@ def draw(rate: Rate, lengths: Lengths | Exponential, seconds: float, seed: int) 
 
 def by_hour(*points: tuple[float, float]) -> Rate:
     """Straight lines between (hour, arrivals a second); constant before and after."""
-    hours, rates = np.array(points).T
+    hours, rates = zip(*points, strict=True)
 
     def rate(times: Floats) -> Floats:
-        return np.interp(times / 3600.0, hours, rates)
+        between: Floats = np.interp(times / 3600.0, hours, rates)
+        return between
 
     return rate
 

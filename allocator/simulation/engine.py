@@ -20,6 +20,7 @@ from allocator.simulation.agenda import ACTIONS, Agenda, Event
 from allocator.simulation.calls import Calls
 from allocator.simulation.measures import WAITED_SECONDS, Measures, Moment
 from allocator.simulation.scenario import Scenario
+from allocator.simulation.statefulset import StatefulSet
 from allocator.simulation.workers import Workers
 
 Removal = Literal["careful", "top", "idle"]
@@ -33,8 +34,6 @@ ROOM: Final = 8
 """More ordinals than the bounds allow: `fleet.step` counts around pods on their way out."""
 MOMENTS: Final = 1500
 """About so many looks are kept for the pictures."""
-REMEMBERED: Final = 0.8
-"""Weight of earlier starts in the start-up time that the loop knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +69,20 @@ class Engine:
         self._agenda = Agenda(width, scenario.seconds)
         self.workers = Workers(scenario.slots, scenario.bounds.maximum + ROOM)
         self.measures = Measures()
+        self._set = StatefulSet(
+            scenario,
+            self.workers,
+            self._agenda,
+            self.measures,
+            self._random,
+            serve=self._serve,
+            displace=self._displace,
+        )
         self._first = int(np.searchsorted(calls.arrivals, scenario.warm_up))
         """The first call that is measured."""
-        self._replicas = 0
-        self._startup: float | None = None
         self._arrived = 0
         self._ended = 0
         self._talked = 0.0
-        self._paid_until = scenario.warm_up
         self._moved: dict[int, int] = {}
         """Calls that did not stay where they began: the ordinal that has them."""
         self._left: dict[int, float] = {}
@@ -99,7 +104,7 @@ class Engine:
         finally:
             if collecting:
                 gc.enable()
-        self._pay(seconds)
+        self._set.pay(seconds)
         self.measures.arrived = len(self._calls.arrivals) - self._first
         for since, call in self.workers.waiting:
             if call not in self._left and call >= self._first:
@@ -107,9 +112,7 @@ class Engine:
         return self.measures
 
     def _begin(self) -> None:
-        self._replicas = self._scenario.bounds.clamp(self._scenario.start_workers)
-        for ordinal in range(self._replicas):
-            self._ready(ordinal, self.workers.create(ordinal), 0.0)
+        self._set.begin(self._scenario.bounds.clamp(self._scenario.start_workers))
         self._agenda.call(self._scenario.look_seconds, self._look)
 
     def _arrivals(self) -> Iterator[tuple[int, list[Event]]]:
@@ -225,75 +228,15 @@ class Engine:
         self._moved[call] = ordinal
         return True
 
-    # Workers.
-
-    def _start(self, ordinal: int, generation: int, time: float) -> None:
-        spread = self._scenario.startup_spread
-        took = self._scenario.startup_seconds * self._random.lognormal(-(spread**2) / 2, spread)
-
-        def ready(now: float) -> None:
-            if self.workers.is_current(ordinal, generation):
-                before = took if self._startup is None else self._startup
-                self._startup = REMEMBERED * before + (1 - REMEMBERED) * took
-                self._ready(ordinal, generation, now)
-
-        self._agenda.call(time + took, ready)
-
-    def _ready(self, ordinal: int, generation: int, time: float) -> None:
-        self.workers.ready(ordinal)
-        if self.workers.usable[ordinal]:
-            self._serve(ordinal, time)
-        if not self._scenario.failures:
-            return
-
-        def fail(now: float) -> None:
-            if self.workers.is_current(ordinal, generation):
-                successor = self.workers.restart(ordinal)
-                self.measures.failed_over += self._displace(ordinal, now)
-                self._start(ordinal, successor, now)
-
-        lives = self._random.exponential(3600.0 / self._scenario.failures)
-        self._agenda.call(time + lives, fail)
-
-    def _pay(self, time: float) -> None:
-        if time > self._paid_until:
-            paid = (time - self._paid_until) * self.workers.alive * self.workers.slots
-            self.measures.slot_seconds += paid
-            self._paid_until = time
-
-    def _set_replicas(self, replicas: int, time: float) -> None:
-        """What a StatefulSet with parallel pod management does at once."""
-        self._pay(time)
-        if replicas == self._replicas == self.workers.alive:
-            return
-        self._replicas = replicas
-        for ordinal in list(self.workers.above(replicas)):
-            self.workers.remove(ordinal)
-            self.measures.interrupted += self._displace(ordinal, time)
-        for ordinal in list(self.workers.missing(replicas)):
-            self._start(ordinal, self.workers.create(ordinal), time)
-
-    def _set_number(self, number: int, time: float) -> None:
-        """As many workers, of which only idle ones are removed."""
-        self._pay(time)
-        workers = self.workers
-        if number == workers.alive:
-            return
-        for ordinal in list(workers.idle())[: max(0, workers.alive - number)]:
-            workers.remove(ordinal)
-        for ordinal in list(workers.missing(len(workers.calls)))[: max(0, number - workers.alive)]:
-            self._start(ordinal, workers.create(ordinal), time)
-        self._replicas = workers.alive
-
     # The loop.
 
     def _look(self, time: float) -> None:
         seen = self._observe(time)
         wanted = self._rule.policy.plan(seen).replicas
         if self._rule.removal == "top":
-            self._set_replicas(wanted, time)
+            self._set.scale(wanted, time)
         elif self._rule.removal == "idle":
-            self._set_number(wanted, time)
+            self._set.scale_idle(wanted, time)
         else:
             step = fleet.step(seen, wanted)
             if step.cordon:
@@ -307,7 +250,7 @@ class Engine:
         return Observation(
             model=self._scenario.name,
             at=time,
-            replicas=self._replicas,
+            replicas=self._set.replicas,
             slots_per_worker=self._scenario.slots,
             workers=self.workers.seen(),
             waiting=len(self.workers.waiting),
@@ -315,7 +258,7 @@ class Engine:
             talked=self._talked,
             ended=self._ended,
             hour=(self._scenario.start_hour + time / 3600.0) % 168.0,
-            startup=self._startup,
+            startup=self._set.startup,
         )
 
     def _cordon(self, step: fleet.Step) -> None:
@@ -330,7 +273,7 @@ class Engine:
         if self._rule.hand_over:
             for ordinal in step.hand_over:
                 self._hand_over(ordinal, time)
-        self._set_replicas(step.replicas, time)
+        self._set.scale(step.replicas, time)
 
     def _hand_over(self, ordinal: int, time: float) -> None:
         """Each of its calls moves at the next pause of speech, if there is room then."""

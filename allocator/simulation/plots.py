@@ -27,6 +27,12 @@ COLOURS: Final = {
     "agones": "#006d2c",
 }
 MARKERS: Final = {"ours": "o", "seed": "s", "hpa": "^", "keda": "v", "agones": "D"}
+TELLING: Final = ("day", "incident", "spiky", "morning")
+"""The scenarios that are shown over time rather than others."""
+POINTS: Final = 300
+"""At most, of one line over time."""
+SHOWN: Final = 4
+"""So many scenarios over time; a dozen would make a file too big to keep."""
 LEAST: Final = 1e-3
 """Percent; where a logarithmic axis shows "nobody waited"."""
 
@@ -126,11 +132,13 @@ def _timelines(
 ) -> Figure:
     """Calls, and the slots that two rules paid for them."""
     names = list(dict.fromkeys(scenario for scenario, _ in timelines))
+    names = sorted(names, key=lambda name: name not in TELLING)[:SHOWN]
     figure, axes = _grid(names or [""], 2.5)
     for name, axis in zip(names, axes, strict=False):
         for (scenario, rule), (setting, moments) in timelines.items():
             if scenario != name:
                 continue
+            moments = moments[:: -(-len(moments) // POINTS) or 1]
             hours = [moment.at / 3600.0 for moment in moments]
             axis.plot(
                 hours,

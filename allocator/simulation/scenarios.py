@@ -62,14 +62,14 @@ SCENARIOS: Final = (
     ),
     Scenario(
         "spiky",
-        "one call a worker, 10 at once, a spike every two hours",
+        "one call a worker, 15 at once by day, a spike every two hours",
         with_bursts(
-            _steady(10), 0.12, at=tuple(1.3 + 2.0 * spike for spike in range(11)), fade=240.0
+            _carrying(15), 0.1, at=tuple(1.3 + 2.0 * spike for spike in range(11)), fade=240.0
         ),
         CALL,
         slots=1,
         startup_seconds=30.0,
-        start_workers=12,
+        start_workers=4,
     ),
     Scenario(
         "team",

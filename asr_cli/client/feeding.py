@@ -5,13 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Protocol
 
-from asr_cli.client.streaming import StreamingClient
 from asr_tasks.contracts.errors import AsrError
 
 
+class Sender(Protocol):
+    """What audio is given to."""
+
+    async def send(self, pcm: bytes) -> None:
+        """Append audio."""
+        ...
+
+    async def end(self) -> None:
+        """Say that it is over."""
+        ...
+
+
 @asynccontextmanager
-async def fed(client: StreamingClient, pieces: AsyncIterator[bytes]) -> AsyncIterator[None]:
+async def fed(client: Sender, pieces: AsyncIterator[bytes]) -> AsyncIterator[None]:
     """Send the pieces, then the end, while the block reads the client's events.
 
     A source that breaks ends the stream there: what was heard before still gets its text, and the

@@ -8,6 +8,7 @@ import json
 import random
 import socket
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
@@ -41,11 +42,22 @@ class Broken(Exception):
         self.cause = cause
 
 
+@dataclass(slots=True)
+class Traffic:
+    """Messages and their bytes over all connections of a session, without what frames them."""
+
+    messages_sent: int = 0
+    bytes_sent: int = 0
+    messages_received: int = 0
+    bytes_received: int = 0
+
+
 class Link:
     """One WebSocket. One task reads, another writes."""
 
-    def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse, traffic: Traffic) -> None:
         self._ws = ws
+        self._traffic = traffic
         self._writing = False
         self.alive_seconds = 0.0
         """Seconds between signs of life that the gateway promises; 0: it promises none."""
@@ -53,6 +65,8 @@ class Link:
     async def send(self, data: bytes | str) -> None:
         """One message; waits for as long as the gateway does not read."""
         self._writing = True
+        self._traffic.messages_sent += 1
+        self._traffic.bytes_sent += len(data)
         try:
             if isinstance(data, str):
                 await self._ws.send_str(data)
@@ -70,6 +84,8 @@ class Link:
         """
         message = await self._watched()
         if message.type is aiohttp.WSMsgType.TEXT:
+            self._traffic.messages_received += 1
+            self._traffic.bytes_received += len(message.data)
             return _judged(json.loads(message.data))
         code = self._ws.close_code or 1006
         if code in RECOVERABLE_CLOSE:
@@ -100,9 +116,9 @@ class Link:
 
 @contextlib.asynccontextmanager
 async def connected(
-    http: aiohttp.ClientSession, url: str, parameters: Mapping[str, str]
+    http: aiohttp.ClientSession, url: str, parameters: Mapping[str, str], traffic: Traffic
 ) -> AsyncIterator[tuple[Link, dict[str, Any]]]:
-    """A connection and the ``ready`` it began with.
+    """A connection and the ``ready`` it began with; what goes over it is added to ``traffic``.
 
     Raises:
         Broken: it answers strangely, or that it cannot now.
@@ -119,7 +135,7 @@ async def connected(
         )
     async with ws:
         _tune(ws.get_extra_info("socket"))
-        link = Link(ws)
+        link = Link(ws, traffic)
         async with asyncio.timeout(CONNECT_SECONDS):
             first = await link.read()
         if first.get("type") != "ready":

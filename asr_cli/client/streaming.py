@@ -23,7 +23,7 @@ from asr_cli.client.events import (
     parse,
 )
 from asr_cli.client.events import Final as FinalEvent
-from asr_cli.client.link import Broken, Link, connected
+from asr_cli.client.link import Broken, Link, Traffic, connected
 from asr_cli.client.unsent import Unsent
 from asr_tasks.contracts.audio import SAMPLE_RATE
 from asr_tasks.contracts.errors import AsrError, BackendDown, SessionEnded
@@ -59,6 +59,7 @@ class StreamingClient:
             held (``STABLE_SECONDS``) or brought the session forward: audio accepted, a final. So
             connections that are greeted and break, again and again, end it as no answer does.
         session_factory: makes the HTTP session.
+        traffic: what goes over its connections is added to it.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class StreamingClient:
         last_segment: int = -1,
         give_up: float = GIVE_UP_SECONDS,
         session_factory: Callable[[], aiohttp.ClientSession] = aiohttp.ClientSession,
+        traffic: Traffic | None = None,
         **parameters: Any,
     ) -> None:
         if not urls:
@@ -78,6 +80,7 @@ class StreamingClient:
         self.session = session
         self.token = token
         self.reconnects = 0
+        self._traffic = Traffic() if traffic is None else traffic
         self._urls = [url.rstrip("/").replace("http", "ws", 1) for url in urls]
         self._turn = random.randrange(len(urls))
         self._opening = {"model": model, **parameters}
@@ -189,7 +192,7 @@ class StreamingClient:
 
     async def _converse(self, http: aiohttp.ClientSession) -> None:
         url = self._urls[self._turn % len(self._urls)]
-        async with connected(http, url, self._parameters()) as (link, ready):
+        async with connected(http, url, self._parameters(), self._traffic) as (link, ready):
             await self._greet(ready)
             ended, over = bool(ready.get("ended")), bool(ready.get("over"))
             sender = None

@@ -81,4 +81,8 @@ def rest() -> None:
 
 
 def over(job: str, request: JobRequest) -> None:
-    """The job has ended: tell who asked to be told."""
+    """The job is about to end: tell who asked to be told, once it has."""
+    if request.webhook:
+        from asr_tasks.batch import webhook_task
+
+        webhook_task.send(job)

@@ -128,12 +128,12 @@ def join(self: Task, job: str) -> None:
             "target": request.target,
             "model": request.model,
         }
-        # The result first: who dies between the two is repeated, and says the same again.
+        # All others first: who dies before the job is over is repeated, and says the same again.
         self.backend.store_result(job, summary, "SUCCESS")
+        process.over(job, request)
         process.records().end(job, JobState.DONE, transcript=transcript.to_json())
         _event(self, "task-succeeded", job, result=transcript.text[:200], runtime=kept.job.elapsed)
         _log.info("job done", job=job, seconds=transcript.duration, elapsed=kept.job.elapsed)
-        process.over(job, request)
 
     _step(self, job, joined)
 
@@ -164,11 +164,11 @@ def _fail(task: Task, job: str, error: Exception, asked: JobRequest | None) -> N
     if asked is not None:
         records.create(job, asked)  # refused before it was kept: it must be seen why
     task.backend.store_result(job, RuntimeError(f"{code}: {message}"), "FAILURE")
-    ended = records.end(job, JobState.FAILED, code, message[:1000])
+    for kept in records.look([job]):
+        process.over(job, kept.job.request)
+    records.end(job, JobState.FAILED, code, message[:1000])
     _event(task, "task-failed", job, exception=f"{code}: {message}")
     _log.warning("job failed", job=job, code=code, message=message)
-    if ended:
-        process.over(job, records.look([job])[0].job.request)
 
 
 def _revoked(task: Task, job: str) -> None:

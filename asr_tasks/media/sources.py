@@ -69,12 +69,22 @@ def _seekable(uri: str, scheme: str) -> contextlib.AbstractContextManager[IO[byt
         path = uri if scheme == "" else uri.partition("://")[2] or uri.partition(":")[2]
         return open(path, "rb")
     filesystem, path = fsspec.core.url_to_fs(uri)
-    if scheme in ("http", "https") and not filesystem.info(path).get("partial"):
+    remote: IO[bytes] = filesystem.open(path, "rb", block_size=BLOCK_BYTES, cache_type="readahead")
+    if scheme in ("http", "https") and not _seeks(remote):
+        remote.close()
         return _spooled(filesystem, path)
-    remote: contextlib.AbstractContextManager[IO[bytes]] = filesystem.open(
-        path, "rb", block_size=BLOCK_BYTES, cache_type="readahead"
-    )
     return remote
+
+
+def _seeks(remote: IO[bytes]) -> bool:
+    """Whether a web server sends parts of the file; most that do tell it only when they do."""
+    try:
+        remote.seek(1)
+        remote.read(1)
+        remote.seek(0)
+    except ValueError:  # fsspec's word for it, also where the length is not known
+        return False
+    return True
 
 
 @contextlib.contextmanager

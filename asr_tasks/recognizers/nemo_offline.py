@@ -33,6 +33,10 @@ _CONFIDENCE: Final = {
 }  # fmt: skip
 
 
+_WORD_MARK: Final = "▁"
+"""SentencePiece's, before a token that begins a word."""
+
+
 class NemoOffline:
     """One NeMo model, CTC, RNNT or both, for one thread.
 
@@ -55,6 +59,7 @@ class NemoOffline:
         self._ctc = _choose_decoding(self._model, entry.decoding)
         if entry.offline_context and hasattr(self._model.encoder, "set_default_att_context_size"):
             self._model.encoder.set_default_att_context_size(list(entry.offline_context))
+        self._blank = self._model.tokenizer.vocab_size
         self._frame_seconds = entry.stride_ms / 1000
         featurizer = self._model.preprocessor.featurizer
         featurizer.dither = 0.0  # noise would make every run another
@@ -92,6 +97,8 @@ class NemoOffline:
 
     def _words(self, hypothesis: Any) -> tuple[Word, ...]:
         stamps = hypothesis.timestamp["word"]
+        if self._ctc:
+            stamps = self._emitted(hypothesis, stamps)
         confidences = hypothesis.word_confidence or [1.0] * len(stamps)
         return tuple(
             Word(
@@ -103,6 +110,30 @@ class NemoOffline:
             for stamp, confidence in zip(stamps, confidences, strict=False)
             if stamp["word"].strip()
         )
+
+    def _emitted(self, hypothesis: Any, stamps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The words with the frames in which their tokens were emitted.
+
+        NeMo lets a word begin where the one before it ended, and so swallows the pauses between
+        sentences.
+        """
+        spans: list[list[int]] = []
+        previous = blank = self._blank
+        tokenizer = self._model.tokenizer
+        for frame, token in enumerate(int(one) for one in hypothesis.y_sequence):
+            if token not in (blank, previous):
+                begins = tokenizer.ids_to_tokens([token])[0].startswith(_WORD_MARK)
+                if begins or not spans:
+                    spans.append([frame, frame + 1])
+            if token != blank:
+                spans[-1][1] = frame + 1
+            previous = token
+        if len(spans) != len(stamps):  # without marks of words NeMo's are all we have
+            return stamps
+        return [
+            stamp | {"start_offset": first, "end_offset": last}
+            for stamp, (first, last) in zip(stamps, spans, strict=True)
+        ]
 
 
 def _restore(checkpoint: str, device: torch.device) -> Any:

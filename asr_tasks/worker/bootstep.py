@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, bootsteps, signals
-from celery.utils.nodenames import worker_direct
 
 if TYPE_CHECKING:
     from asr_tasks.worker.process import StreamProcess
@@ -71,6 +70,7 @@ def install(app: Celery) -> None:
 def _prepare(sender: str, instance: Any, conf: Any, **_: Any) -> None:
     """Before anything is set up: name, queue and threads of a worker started without options."""
     from asr_tasks.contracts.names import node_name
+    from asr_tasks.transport.direct import dispatch_queue
     from asr_tasks.worker.process import entry_of
     from asr_tasks.worker.settings import WorkerSettings
 
@@ -83,7 +83,9 @@ def _prepare(sender: str, instance: Any, conf: Any, **_: Any) -> None:
     if not sender.startswith("asr@"):
         instance.hostname = node_name(settings.worker_name)
     # Without `-Q` a worker consumes every queue it knows: let it know its own only.
-    conf.task_queues = [worker_direct(instance.hostname)]
+    name = instance.hostname.partition("@")[2]
+    conf.task_queues = [dispatch_queue(name, settings.queue_type)]
+    conf.worker_direct = False  # Celery would add it once more, without its arguments
     conf.worker_concurrency = entry_of(settings).slots + SPARE_THREADS
 
 

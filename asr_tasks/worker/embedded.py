@@ -23,6 +23,7 @@ from celery.worker import WorkController, state
 from asr_tasks import log
 from asr_tasks.celery import app, configure
 from asr_tasks.contracts.names import direct_queue, node_name
+from asr_tasks.transport.direct import dispatch_queue
 from asr_tasks.worker.bootstep import SPARE_THREADS
 from asr_tasks.worker.process import entry_of
 from asr_tasks.worker.settings import WorkerSettings
@@ -139,6 +140,7 @@ class EmbeddedWorker:
                 without_gossip=True,
                 timer_precision=TIMER_SECONDS,
             )
+            app.amqp.queues.select_add(dispatch_queue(name, self._settings.queue_type))
             worker.asr_settings = self._settings
             worker.start()
         except BaseException as error:

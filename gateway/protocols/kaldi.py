@@ -51,7 +51,7 @@ _STATUS: Final = {
     "idle_timeout": NO_SPEECH,
 }
 """Status of our error codes; every other one is :data:`NOT_ALLOWED`."""
-_NO_DECODER: Final = "No decoder available, try again later"
+NO_DECODER: Final = "No decoder available, try again later"
 _EOS: Final = "EOS"
 
 _log = log.get(__name__)
@@ -134,9 +134,9 @@ class _Client:
                 else:
                     await self._close({"status": SUCCESS, "adaptation_state": self._adaptation})
             case Failed(code, message):
-                await self._fail(_STATUS.get(code, NOT_ALLOWED), message)
+                await self._fail(status_for(code), message)
             case Moved():
-                await self._fail(NOT_AVAILABLE, _NO_DECODER)
+                await self._fail(NOT_AVAILABLE, NO_DECODER)
             case _:
                 return
 
@@ -218,9 +218,9 @@ class _Client:
         self._last_result = asyncio.get_running_loop().time()
 
     async def _refuse(self, error: AsrError) -> None:
-        status = _STATUS.get(error.code, NOT_ALLOWED)
+        status = status_for(error.code)
         transient = status == NOT_AVAILABLE and error.code not in ("unknown_model",)
-        await self._fail(status, _NO_DECODER if transient else str(error))
+        await self._fail(status, NO_DECODER if transient else str(error))
 
     async def _fail(self, status: int, message: str) -> None:
         """A status other than success is always followed by the end of the connection."""
@@ -244,6 +244,11 @@ class _Client:
             language=query.get("lang", "")[:64],
             client=query.get("user-id", "none")[:64],
         )
+
+
+def status_for(code: str) -> int:
+    """The old server's status for one of our error codes."""
+    return _STATUS.get(code, NOT_ALLOWED)
 
 
 def _query(text: str) -> dict[str, str]:

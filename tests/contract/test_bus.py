@@ -33,12 +33,15 @@ class Case:
     exists: Callable[[str], Awaitable[bool]]
 
 
-@pytest.fixture(params=["amqp", "inprocess"])
+@pytest.fixture(params=["amqp", "amqp quorum", "inprocess"])
 async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
-    if request.param == "amqp":
+    kind, _, queue_type = request.param.partition(" ")
+    if kind == "amqp":
         server: Server = request.getfixturevalue("rabbitmq")
         made = Case(
-            AmqpBus(server.url, "bus-test", publish_seconds=10.0),
+            AmqpBus(
+                server.url, "bus-test", publish_seconds=10.0, queue_type=queue_type or "classic"
+            ),
             partial(AmqpQueues.open, server.url),
             partial(queue_exists, server.url),
         )

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from asr_tasks.contracts.errors import UnknownModel
+from asr_tasks.contracts.jobs import Jobs
 from asr_tasks.state.redis_sessions import RedisSessions
 from gateway.app import Gateway, start
 from gateway.bus import SessionBus
@@ -129,6 +130,7 @@ async def stack(
     *,
     allocator: FakeAllocator | None = None,
     name: str = "gateway-a",
+    jobs: Jobs | None = None,
     **settings: Any,
 ) -> AsyncIterator[Stack]:
     """A gateway on a free port; closed at the end."""
@@ -138,7 +140,9 @@ async def stack(
     )
     allocator = allocator or FakeAllocator(RedisSessions.connect(redis_url), open_queues)
     store = SessionsStore.connect(redis_url, name, 60)
-    gateway = await start(options, bus=bus, store=store, allocator=allocator, models=OneModel())
+    gateway = await start(
+        options, bus=bus, store=store, allocator=allocator, models=OneModel(), jobs=jobs
+    )
     async with aiohttp.ClientSession() as http:
         try:
             yield Stack(gateway, allocator, store, http, bus)

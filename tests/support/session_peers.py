@@ -28,8 +28,9 @@ class Peer(Protocol):
 
 
 class RabbitPeer:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, queue_type: str = queues.CLASSIC) -> None:
         self.url = url
+        self._queue_type = queue_type
         self._connection: Connection = connect_amqp(url, "test peer", 0)
         self._channel = self._connection.open_channel()
         self._channel.confirm_select()
@@ -37,8 +38,8 @@ class RabbitPeer:
 
     def declare(self, session: str) -> None:
         for name, arguments in (
-            (names.task_queue(session), queues.TASK_ARGUMENTS),
-            (names.result_queue(session), queues.RESULT_ARGUMENTS),
+            (names.task_queue(session), queues.task_arguments(self._queue_type)),
+            (names.result_queue(session), queues.result_arguments(self._queue_type)),
         ):
             self._channel.queue_declare(name, durable=True, auto_delete=False, arguments=arguments)
 
@@ -86,8 +87,8 @@ class MemoryPeer:
         self._seen: dict[str, list[Message]] = {}
 
     def declare(self, session: str) -> None:
-        self._broker.declare(names.task_queue(session), queues.TASK_ARGUMENTS)
-        self._broker.declare(names.result_queue(session), queues.RESULT_ARGUMENTS)
+        self._broker.declare(names.task_queue(session), queues.task_arguments())
+        self._broker.declare(names.result_queue(session), queues.result_arguments())
         seen = self._seen.setdefault(session, [])
         self._broker.consume(
             names.result_queue(session), lambda m, _tag, _again: seen.append(m), no_ack=True

@@ -26,6 +26,7 @@ LONG_FILES: dict[str, str] = {
 TOUCHES_THE_ENVIRONMENT = {
     "asr_tasks/settings.py": "reads it",
     "asr_tasks/worker/__main__.py": "sets what the celery command it becomes will read",
+    "allocator/scaling/processes.py": "hands it on to the worker processes that it starts",
     "asr_tasks/catalogue.py": "asks the hub client's own variables where its cache is",
 }
 KEY = re.compile(r"^asr:[a-z<]")

@@ -21,7 +21,14 @@ from gateway.metrics import Metrics
 from gateway.settings import GatewaySettings
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/*/*.md")])
+DOCUMENTS = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("k8s/*.md"),
+        *ROOT.glob("models/*/*.md"),
+    ]
+)
 NO_SETTING = {
     "ASR_SECRETS_DIR",
     "ASR_TEST_RABBITMQ_IMAGE",

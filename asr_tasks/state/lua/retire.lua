@@ -16,7 +16,8 @@ local function retire(keys, id, state, code, message, duration, reason, expiry)
     .. ',"duration":' .. duration .. ',"reason":' .. text(reason)
     .. ',"segments":[' .. table.concat(segments, ',') .. ']}', 'EX', expiry)
   redis.call('DEL', keys[1], keys[2], keys[3])
-  local traffic = 'asr:model:' .. (kept[1] or '') .. ':traffic'
+  local model = kept[1] or ''
+  local traffic = 'asr:model:' .. model .. ':traffic'
   redis.call('HINCRBY', traffic, 'ended', 1)
   redis.call('HINCRBYFLOAT', traffic, 'talked', duration)
   redis.call('SREM', keys[5], id)

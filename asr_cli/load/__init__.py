@@ -1,0 +1,1 @@
+"""Many callers at once against a gateway, and what they found."""

@@ -1,0 +1,16 @@
+"""Where the programs that check things are: see scripts/tools.sh."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tool(name: str) -> str | None:
+    """The program, from the virtual environment, from `make tools`, or from the PATH."""
+    folders = [Path(sys.executable).parent, ROOT / ".tools" / "bin"]
+    return shutil.which(name, path=os.pathsep.join([*map(str, folders), os.environ["PATH"]]))
