@@ -15,18 +15,20 @@ from asr_tasks.contracts.audio import SAMPLE_RATE
 from tests.bench.recordings import voices
 
 PAUSE_SECONDS = 1.0
-LENGTHS = (15.0, 120.0)
-"""Shortest and longest file of :func:`files`, seconds."""
+KINDS = (("utterances", 5.0, 25.0), ("calls", 30.0, 120.0))
+"""Name, shortest and longest of files, seconds: what NeMo recommends for transcribe(), and more."""
 
 
-def files(folder: Path, seconds: float, seed: int = 1) -> list[Path]:
-    """FLAC files, ``seconds`` of audio together, of lengths evenly spread."""
+def files(
+    folder: Path, shortest: float, longest: float, seconds: float, seed: int = 1
+) -> list[Path]:
+    """FLAC files, about ``seconds`` of audio together, of lengths evenly spread."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)
     made: list[Path] = []
     left = seconds
-    while left >= LENGTHS[0]:
-        length = min(rng.uniform(*LENGTHS), left)
+    while left > 0:
+        length = rng.uniform(shortest, longest)
         path = folder / f"call-{len(made):03}.flac"
         soundfile.write(path, voices(len(made) + 1, length)[-1], SAMPLE_RATE)
         made.append(path)

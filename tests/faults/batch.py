@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -44,6 +45,8 @@ def main() -> int:
         for case in cases:
             print(f"{case.name:36} {' '.join((case.strike.__doc__ or '').split())}")
         return 0
+    # As Ctrl-C: what was started is taken down.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     about = machine.describe() | {"seed": options.seed}
     played: dict[str, list[Outcome]] = {case.name: [] for case in cases}
     with (
