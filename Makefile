@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test check format bench faults soak simulate proto model model-eval \
+.PHONY: help setup servers demo test check format bench bench-batch faults faults-batch soak simulate proto model model-eval \
 	recordings docs tools deploy-check clean
 
 help:  ## list the targets
@@ -41,8 +41,14 @@ format: $(STAMP)  ## rewrite the code the way the linters want it
 bench: $(STAMP) servers  ## latency of the decoupling, streams per machine (BENCH="--quick streams" for less)
 	@$(BIN)/python -m tests.bench $(BENCH)
 
+bench-batch: $(STAMP) servers  ## recordings: throughput against NeMo's transcribe(), memory, live calls beside them
+	@$(BIN)/python -m tests.bench.batch $(BATCH)
+
 faults: $(STAMP) servers  ## strike everything while people talk (hours; FAULTS="--rounds 1 gateway" for less)
 	@$(BIN)/python -m tests.faults $(FAULTS)
+
+faults-batch: $(STAMP) servers  ## the same for recordings (half an hour; FAULTS="--rounds 1 killed" for less)
+	@$(BIN)/python -m tests.faults.batch $(FAULTS)
 
 simulate: $(STAMP)  ## compare scaling rules on made-up days of calls (SIMULATE="--quick" for less)
 	@$(BIN)/python -m allocator.simulation $(SIMULATE)

@@ -28,6 +28,10 @@ _log = log.get("asr.batch")
 CLOSE_SECONDS: Final = 10.0
 PAGE: Final = 200
 
+BACKLOG: Final = 30
+"""Where messages wait, a job that stands still waits for its turn, so it is given so many times as
+long: the queue may never be empty."""
+
 
 class Caretaker:
     """A thread; used once.
@@ -88,7 +92,8 @@ class Caretaker:
         if serial != kept.serial:
             self._seen[job.id] = (kept.serial, now)
             return
-        if now - since < self._settings.batch_stall_seconds or self._queued(job.request.model):
+        still, limit = now - since, self._settings.batch_stall_seconds
+        if still < limit or (still < BACKLOG * limit and self._queued(job.request.model)):
             return
         if self._records.nudge(job.id, kept.serial):
             _log.warning("job stands still, begun again", job=job.id, state=job.state.value)

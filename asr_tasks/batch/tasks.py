@@ -18,7 +18,7 @@ from asr_tasks import log
 from asr_tasks.batch import process
 from asr_tasks.celery import app
 from asr_tasks.contracts import names
-from asr_tasks.contracts.errors import AsrError, Unavailable
+from asr_tasks.contracts.errors import AsrError, ModelUnavailable, Unavailable
 from asr_tasks.contracts.jobs import JOB_TASK, Channels, Format, JobRequest, JobState
 from asr_tasks.jobs.launch import arguments_of
 from asr_tasks.jobs.records import Kept
@@ -144,6 +144,8 @@ def _step(task: Task, job: str, body: Callable[[], None], asked: JobRequest | No
         body()
     except Over:
         _revoked(task, job)
+    except ModelUnavailable as error:
+        _fail(task, job, error, asked)  # it does not come by waiting
     except (Unavailable, KombuError, OperationalError, ConnectionError) as error:
         if task.request.retries >= RETRIES:
             _fail(task, job, error, asked)
