@@ -32,6 +32,8 @@ def document() -> str:
 
 def _described(command: click.Command, path: str, parent: click.Context) -> list[str]:
     """A command's section, and those of the commands within it."""
+    # click keeps the option of whoever asked first; a test may have, without `asr` around it.
+    command._help_option = None
     context = click.Context(command, info_name=path.rpartition(" ")[2], parent=parent)
     parts = [f"## {path}", "", "```", command.get_help(context).strip(), "```", ""]
     if isinstance(command, click.Group):

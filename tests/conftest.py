@@ -12,6 +12,13 @@ from tests.servers import choose
 from tests.servers.choose import Server
 
 
+@pytest.fixture(autouse=True)
+def _logging_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A command configures logging for its process; run inside the tests' own that would outlive it
+    # and write to an output that is closed by then.
+    monkeypatch.setattr("asr_tasks.log.configure", lambda *_, **__: None)
+
+
 @pytest.fixture(scope="session")
 def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A RabbitMQ for the whole run; tests use queue names of their own."""

@@ -86,7 +86,11 @@ async def _value(future: asyncio.Future[str]) -> str:
     database=None,
 )
 def test_every_operation_keeps_its_word(case: schemathesis.Case, address: str) -> None:
-    case.call_and_validate(base_url=address, headers=HEADERS, timeout=30, excluded_checks=EXCLUDED)
+    excluded = [*EXCLUDED]
+    if (case.media_type or "").startswith("multipart/"):
+        # All fields of a form are text: `false` in place of a string is the string "false".
+        excluded.append(checks.negative_data_rejection)
+    case.call_and_validate(base_url=address, headers=HEADERS, timeout=30, excluded_checks=excluded)
 
 
 def test_what_is_there_is_answered_as_described(address: str) -> None:

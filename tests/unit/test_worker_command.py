@@ -40,7 +40,7 @@ def test_a_batch_worker_consumes_the_queues_of_its_models_in_a_process_of_its_ow
     monkeypatch.setenv("ASR_BATCH_MODELS", "english, malay")
     nice, (command, environment) = run("--role", "batch", "-I", "my.module")
     assert command[command.index("-Q") + 1] == "asr.batch,asr.batch.english,asr.batch.malay"
-    assert command[command.index("-P") + 1] == "prefork"
+    assert command[command.index("-P") + 1] == "processes"
     assert command[command.index("-n") + 1] == "batch@night-0"
     assert command[-2:] == ["-I", "my.module"]
     assert environment["ASR_WORKER_ROLE"] == "batch"
