@@ -69,10 +69,13 @@ async def _monitor(settings: AllocatorSettings) -> None:
             )
             stack.push_async_callback(http.close)
         scaling = None
+        monitor: Monitor | None = None
         if settings.scaler == "kubernetes":
             from allocator.scaling.cluster import cluster_scaling
 
-            scaling = await stack.enter_async_context(cluster_scaling(settings, store))
+            scaling = await stack.enter_async_context(
+                cluster_scaling(settings, store, lambda: monitor is not None and monitor.leads)
+            )
         monitor = Monitor(settings, store, dispatcher, scaling)
         run = asyncio.create_task(monitor.run(), name="monitor")
         stopped = asyncio.create_task(stop.wait(), name="stop")

@@ -81,7 +81,7 @@ class MonitorSettings(AllocatorSettings):
     )
     kube_lease: str = Field("asr-monitor", description="Name of the Lease that the scaler holds.")
     kube_lease_seconds: float = Field(
-        15.0, ge=2, description="A scaler whose Lease stands still for so long is replaced."
+        15.0, ge=13, description="A scaler whose Lease stands still for so long is replaced."
     )
     check_interval: float = Field(
         2.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from allocator.scaling.kube import StatefulSets, connected, own_namespace
 from allocator.scaling.kube_lease import KubeLease
@@ -20,11 +20,20 @@ _log = log.get("asr.scaling")
 
 
 @contextlib.asynccontextmanager
-async def cluster_scaling(settings: MonitorSettings, store: Store) -> AsyncIterator[ScalingLoop]:
+async def cluster_scaling(
+    settings: MonitorSettings, store: Store, leads: Callable[[], bool] = lambda: True
+) -> AsyncIterator[ScalingLoop]:
     """The loop, for as long as the block lasts; it acts while this process holds the Lease, too.
 
     What is written to Redis is fenced by the monitor's own term; the Lease keeps a second scaler
     away whose Redis is another one, and the resourceVersion in each patch one that was stopped.
+    Only who leads the monitors stands for it: two elections that know nothing of each other would
+    choose two, of whom neither may act.
+
+    Args:
+        settings: of the monitor.
+        store: where workers are registered.
+        leads: whether this process leads the monitors right now.
 
     Raises:
         ConfigurationError: no cluster, or models that cannot be scaled.
@@ -46,7 +55,7 @@ async def cluster_scaling(settings: MonitorSettings, store: Store) -> AsyncItera
         for entry in entries
     ]
     _log.info("workers are scaled", namespace=namespace, statefulsets=sorted(sets.values()))
-    standing = asyncio.create_task(lease.run(), name="lease")
+    standing = asyncio.create_task(lease.run(leads), name="lease")
     try:
         yield ScalingLoop(settings, store, workload, models, lambda: lease.term is not None)
     finally:

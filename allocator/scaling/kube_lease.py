@@ -70,29 +70,50 @@ class KubeLease:
             return None
         return self._term
 
-    async def run(self) -> None:
-        """Stand until cancelled; then resign, so that a successor need not wait."""
+    async def run(self, stands: Callable[[], bool] = lambda: True) -> None:
+        """Stand until cancelled; then resign, so that a successor need not wait.
+
+        Args:
+            stands: whether this one may have the lease now. While not, it only watches, and leaves
+                the lease if it has it.
+        """
+        away = False
         try:
             while True:
                 try:
-                    await self.step()
-                except (WorkloadDown, ScaleConflict) as error:
-                    _log.debug("lease not reached", name=self._name, error=str(error))
+                    await self.step(stands=stands())
+                    away = False
+                except ScaleConflict as error:
+                    _log.debug("another one was quicker", name=self._name, error=str(error))
+                except WorkloadDown as error:
+                    if not away:
+                        _log.warning("lease not reached", name=self._name, error=str(error))
+                    away = True
+                except Exception:
+                    # Ending here would end all scaling by this process, and nobody would know.
+                    _log.exception("standing for the lease fails", name=self._name)
                 await asyncio.sleep(self._duration / RENEWALS * random.uniform(0.8, 1.0))
         finally:
             await self.resign()
             self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def step(self) -> int | None:
+    async def step(self, *, stands: bool = True) -> int | None:
         """Renew, or see whether the lease is to be had; answers :attr:`term`.
+
+        Args:
+            stands: whether it may be had by this one; else it is left, and only watched.
 
         Raises:
             WorkloadDown: the API server does not answer.
             ScaleConflict: another one was quicker.
         """
+        if not stands:
+            await self.resign()
         begin = self._clock()
         lease = await self._read()
         if lease is None:
+            if not stands:
+                return None
             await self._create()
             return self._won(1, begin)
         holder = lease.spec.holder_identity or ""
@@ -106,7 +127,7 @@ class KubeLease:
             self._term = None
         if version != self._seen[0]:
             self._seen = (version, begin)
-        if holder and begin - self._seen[1] < self._duration:
+        if not stands or (holder and begin - self._seen[1] < self._duration):
             return None
         term = int(lease.spec.lease_transitions or 0) + 1
         await self._replace(lease, self._holder, term)

@@ -72,6 +72,8 @@ class ScalingLoop:
         """
         if not self._may_act():
             self._office = None
+            for one in self._models:
+                self._failed(one.model, NotLeader("this process does not hold the lease"))
             return
         if office != self._office:
             # A new term begins with new memories: what an old leader remembers may be wrong.
@@ -119,4 +121,6 @@ class ScalingLoop:
             down_seconds=settings.scale_down_seconds,
             schedule=self._schedule,
         )
-        return ModelScaler(one.model, one.slots, policy, self._workload, self._store, office)
+        return ModelScaler(
+            one.model, one.slots, policy, self._workload, self._store, office, self._may_act
+        )

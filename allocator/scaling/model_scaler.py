@@ -14,7 +14,7 @@ from allocator.scaling.observation import Observation, Plan, Policy
 from allocator.scaling.observe import observe
 from allocator.scaling.scaled import Scale, Workload
 from allocator.scaling.startup import Startup
-from allocator.store import Office, Store
+from allocator.store import NotLeader, Office, Store
 from asr_tasks import log
 
 _log = log.get("asr.scaling")
@@ -36,6 +36,8 @@ class ModelScaler:
         workload: what runs the workers.
         store: where they are registered.
         office: as whom this acts; a later leader makes every change of it fail.
+        may_act: whether this process still holds what else it needs; asked before each change of
+            the workload, as a look may take longer than a lease lasts.
         clock: monotonic seconds.
     """
 
@@ -47,6 +49,7 @@ class ModelScaler:
         workload: Workload,
         store: Store,
         office: Office,
+        may_act: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model = model
@@ -55,6 +58,7 @@ class ModelScaler:
         self._workload = workload
         self._store = store
         self._office = office
+        self._may_act = may_act
         self._clock = clock
         self._startup: Startup | None = None
         self._quiet = False
@@ -90,6 +94,8 @@ class ModelScaler:
             scale, seen, names = await self._see(self._startup)
         todo = step(seen, plan.replicas)
         if todo.replicas != scale.replicas:
+            if not self._may_act():
+                raise NotLeader("the lease ran out during the look")
             await self._workload.scale(self._model, todo.replicas, scale, self._office.term)
             self._startup.order(scale.replicas, todo.replicas, seen.at)
         decision = Decision(

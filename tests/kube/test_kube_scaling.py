@@ -159,6 +159,22 @@ async def test_without_the_lease_nothing_is_scaled(api, stub, store, settings):
     assert not lease.spec.holder_identity  # left on purpose: a successor need not wait
 
 
+async def test_the_lease_follows_who_leads_the_monitors(stub, store, settings):
+    chosen, _ = settings
+    one = chosen.model_copy(update={"allocator_name": "one", "kube_lease_seconds": 6.0})
+    two = chosen.model_copy(update={"allocator_name": "two", "kube_lease_seconds": 6.0})
+    leader = "two"
+    async with (
+        cluster_scaling(one, store, lambda: leader == "one") as first,
+        cluster_scaling(two, store, lambda: leader == "two") as second,
+    ):
+        await eventually_async(lambda: second._may_act(), within=20)
+        assert not first._may_act()
+        leader = "one"
+        await eventually_async(lambda: first._may_act(), within=20)
+        assert not second._may_act()
+
+
 def test_models_that_may_have_several_workers_are_scaled(tmp_path):
     (tmp_path / "c.toml").write_text(CATALOGUE.format(name=""))
     catalogue = Catalogue.load(str(tmp_path / "c.toml"))
