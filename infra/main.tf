@@ -46,6 +46,7 @@ module "cluster" {
 }
 
 resource "aws_security_group" "uploader" {
+  # checkov:skip=CKV2_AWS_5:the module uploader attaches it, when there is a key
   name        = "${var.name}-uploader"
   description = "The machine for model uploads"
   vpc_id      = module.network.vpc_id

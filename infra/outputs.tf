@@ -6,7 +6,7 @@ output "registry" {
 output "kustomize_env" {
   description = "Contents of k8s/overlays/eks/infra/infra.env."
   value = join("\n", [
-    "EFS_ID=${module.efs.id}",
+    "EFS_ID=${module.efs.id}::${module.efs.access_point}",
     "REGISTRY=${module.registry.host}",
     "UPLOADS=${module.storage.url}",
     "HOSTNAME=${var.hostname}",

@@ -45,7 +45,12 @@ resource "aws_efs_access_point" "models" {
     gid = 10001
   }
   root_directory {
-    path = "/"
+    path = "/models"
+    creation_info {
+      owner_uid   = 10001
+      owner_gid   = 10001
+      permissions = "0755"
+    }
   }
 }
 

@@ -44,6 +44,7 @@ resource "aws_iam_instance_profile" "this" {
 }
 
 resource "aws_instance" "this" {
+  # checkov:skip=CKV_AWS_88:operators copy models to it by scp, from the networks in ssh_cidrs only
   ami                         = data.aws_ssm_parameter.ami.value
   instance_type               = var.instance_type
   key_name                    = aws_key_pair.this.key_name
