@@ -1,0 +1,10 @@
+variable "name" {
+  description = "Prefix of names."
+  type        = string
+}
+
+variable "cluster" {
+  description = "The cluster."
+  type        = string
+}
+

@@ -1,0 +1,17 @@
+terraform {
+  required_version = ">= 1.11"
+  backend "s3" {} # infra/bootstrap prints backend.hcl
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 6.0, < 7.0"
+    }
+  }
+}
+
+provider "aws" {
+  region = var.region
+  default_tags {
+    tags = { Project = "asr", ManagedBy = "terraform" }
+  }
+}
