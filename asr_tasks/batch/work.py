@@ -7,10 +7,12 @@ acknowledged after it: whoever dies in between is repeated (see :mod:`asr_tasks.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from asr_tasks.batch import hearing, plan
 from asr_tasks.catalogue import Catalogue, Entry
+from asr_tasks.contracts.audio import SAMPLE_RATE
+from asr_tasks.contracts.errors import BadSource
 from asr_tasks.contracts.jobs import JobRequest, JobState
 from asr_tasks.contracts.transcript import Transcript
 from asr_tasks.formats import render
@@ -18,7 +20,11 @@ from asr_tasks.jobs.records import Kept, Stretch, assemble
 from asr_tasks.jobs.redis_records import JobRecords, Over
 from asr_tasks.media import decode, targets
 from asr_tasks.media.sources import opened
+from asr_tasks.media.uri import shown
 from asr_tasks.recognizers.offline import OfflineRecognizer
+
+CHANGED: Final = 0.5
+"""Seconds that may be missing of what was cut: decoders differ by some samples at the end."""
 
 
 class Messages(Protocol):
@@ -116,6 +122,9 @@ class Work:
             recognizer = self._recognizer(self._catalogue.get(request.model))
             with opened(request.source) as file:
                 audio = decode.read(file, pieces[0].start, pieces[-1].end)
+            missing = pieces[-1].end - pieces[0].start - audio.shape[1]
+            if missing > CHANGED * SAMPLE_RATE:
+                raise BadSource(f"{shown(request.source)} is shorter than when it was cut")
             tries = _Tries(self._records, job)
             for said in hearing.hear(recognizer, audio, pieces, request.channels, tries):
                 complete = self._records.hear(job, said)

@@ -38,4 +38,6 @@ def _words(utterance: Utterance) -> Iterator[Word]:
     step = (utterance.end - utterance.start) / max(len(texts), 1)
     for place, text in enumerate(texts):
         begin = utterance.start + place * step
-        yield Word(text, begin, begin + step, utterance.confidence or 1.0)
+        yield Word(
+            text, begin, begin + step, 1.0 if utterance.confidence is None else utterance.confidence
+        )

@@ -57,11 +57,13 @@ def failures(uri: str) -> Iterator[None]:
         status = getattr(cause, "status", 0)
         if status in _FINAL:
             raise BadSource(f"{uris.shown(uri)} answers with status {status}") from error
-        if cause is None:
+        if cause is None or (isinstance(error, FileNotFoundError) and _of_s3(cause)):
             raise BadSource(f"there is no file {uris.shown(uri)}") from error
         if not isinstance(cause, OSError) and not _of_network(cause):
             raise
-        raise SourceUnavailable(f"{uris.shown(uri)}: {_short(cause)}") from error
+        # Not what an HTTP client says of a status: that has the whole address, perhaps with a key.
+        said = f"status {status}" if status else _short(cause)
+        raise SourceUnavailable(f"{uris.shown(uri)}: {said}") from error
 
 
 def _seekable(uri: str, scheme: str) -> contextlib.AbstractContextManager[IO[bytes]]:
@@ -96,6 +98,10 @@ def _spooled(filesystem: Any, path: str) -> Iterator[IO[bytes]]:
             shutil.copyfileobj(remote, copy, BLOCK_BYTES)
         copy.seek(0)
         yield copy
+
+
+def _of_s3(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] in ("botocore", "aiobotocore")
 
 
 def _of_network(error: BaseException) -> bool:

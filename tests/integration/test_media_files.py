@@ -202,6 +202,21 @@ def test_what_a_web_server_does_not_have_is_the_callers_mistake(site):
         pass
 
 
+def test_a_web_servers_failure_is_told_without_what_may_be_a_key(tmp_path):
+    class Broken(_Plain):
+        def send_head(self):
+            self.send_error(503)
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Broken)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_address[1]}/a.flac?signature=secret"
+    with pytest.raises(SourceUnavailable) as caught, opened(address):
+        pass
+    assert "secret" not in str(caught.value)
+    server.shutdown()
+    server.server_close()
+
+
 def test_a_web_server_that_does_not_answer_may_do_so_later():
     with pytest.raises(SourceUnavailable), opened("http://127.0.0.1:9/a.flac"):
         pass
