@@ -1,6 +1,6 @@
 """Batch workers whose hearing is watched: what they hear is written down, and may be poison.
 
-Given to Celery workers by `-I`; the product knows nothing of it.
+`batch_watched`, given to Celery workers by `-I`, puts it in the recogniser's place.
 """
 
 from __future__ import annotations
@@ -49,6 +49,3 @@ class WatchedEcho(offline.EchoOffline):
 def _holds(piece: NDArray[np.float32], sound: NDArray[np.float32]) -> bool:
     """Whether the sound is in the piece; its level occurs in nothing else here."""
     return bool((np.abs(piece - sound[1]) < 1e-3).sum() >= len(sound) // 2)
-
-
-offline.EchoOffline = WatchedEcho  # type: ignore[misc]

@@ -143,7 +143,7 @@ def world(folder: Path) -> Iterator[World]:
             PACE: str(HEARING),
         }
         for name in WORKERS:
-            cluster.batch_worker(name, MODEL, ("-I", "tests.faults.batch_hearing"))
+            cluster.batch_worker(name, MODEL, ("-I", "tests.faults.batch_watched"))
         recordings = [
             recording(folder / f"recording-{n}.flac", minutes, seed=n)
             for n, minutes in enumerate(MINUTES)
