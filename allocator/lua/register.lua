@@ -20,7 +20,8 @@ redis.call('SADD', 'asr:models', model)
 redis.call('HSET', key, 'model', model, 'incarnation', ARGV[3], 'stream', ARGV[4], 'slots', ARGV[5],
   'host', ARGV[6], 'ordinal', ARGV[7], 'suspect', '')
 redis.call('HINCRBY', key, 'beat', 1)
-if not known then redis.call('HSET', key, 'state', 'starting') end
+-- A cordon is for the process that was there; whoever still wants it gives the new one its own.
+if not known then redis.call('HSET', key, 'state', 'starting', 'cordoned', '') end
 if was[1] ~= ARGV[3] then redis.call('HSET', key, 'sequence', '0') end
 local lost = {}
 if was[1] and was[1] ~= ARGV[3] then

@@ -41,7 +41,7 @@ class Observation:
         arrivals: sessions opened since this counter began (it only grows; a smaller value than the
             last one means that it began again).
         talked: slot-seconds that ended sessions have used, and `ended` how many of them there are;
-            both only grow, like `arrivals`.
+            both only grow, like `arrivals`. Not those that gave up before a worker began with them.
         hour: the hour of the week, local time, 0.0 (Monday, midnight) up to 168.0; for schedules
             only.
         startup: seconds that a worker was seen to need from the order to its first free slot; None

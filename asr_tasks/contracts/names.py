@@ -37,7 +37,8 @@ Redis keys and what they hold (all text unless said; ``asr:`` is the prefix of e
 ``asr:model:<model>:free`` — sorted set, worker → ordinal, of workers with a free slot
 ``asr:model:<model>:waiting`` — sorted set, session → order (priority, then arrival)
 ``asr:model:<model>:traffic`` — hash, counters that only grow: arrivals (sessions that asked for a
-    worker), ended (sessions), talked (their seconds)        allocate; finish, cancel, fail_over
+    worker), ended (sessions that a worker had begun with), talked (their seconds)
+                                          allocate; finish, fail, cancel, fail_over
 ``asr:model:<model>:scaling`` — list of Decision JSON, the newest first       the scaling loop
 ``asr:model:<model>:startup`` — text, seconds its workers need to start       the scaling loop
 ``asr:arrivals`` — counter behind the order of arrival

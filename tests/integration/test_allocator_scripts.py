@@ -335,6 +335,47 @@ async def test_a_suspect_gets_no_session_until_it_is_back(store):
     assert (await worker.report()).serve
 
 
+async def test_a_cordoned_worker_keeps_its_calls_and_gets_no_other(store):
+    worker = await FakeWorker(store, "worker-0", slots=2).ready()
+    session = await open_session(store)
+    await worker.claim(await store.allocate(session, "english"))
+    assert await store.cordon("worker-0", True)
+    assert not await store.cordon("worker-0", True)
+    assert await store.allocate(await open_session(store), "english") == Waiting(1)
+    answer = await worker.report()
+    assert (answer.cancel, answer.drain) == ((), False)
+    assert (await session_of(store, session))["worker"] == "worker-0"
+    assert await store.cordon("worker-0", False)
+    assert isinstance(await store.serve_waiting("english"), Offer)
+
+
+async def test_a_cordon_outlives_a_new_stream_but_not_its_process(store):
+    worker = await FakeWorker(store, "worker-0").ready()
+    await store.cordon("worker-0", True)
+    await worker.register()
+    await worker.report()
+    assert await store.allocate(await open_session(store), "english") == Waiting(1)
+    worker.boot()
+    await worker.register()
+    assert (await worker.report()).serve
+    assert isinstance(await store.serve_waiting("english"), Offer)
+
+
+async def test_who_hangs_up_before_any_worker_began_says_nothing_of_how_long_calls_are(store):
+    worker = await FakeWorker(store, "worker-0").ready()
+    talking, assigned, waiting = [await open_session(store) for _ in range(3)]
+    await worker.claim(await store.allocate(talking, "english"))
+    await store.allocate(waiting, "english")
+    await store.cancel(waiting, "cancelled", "bye")
+    await store.cancel(talking, "cancelled", "bye")
+    worker.leave(talking)
+    await worker.report()
+    assert isinstance(await store.allocate(assigned, "english"), Offer)
+    await store.cancel(assigned, "cancelled", "bye")
+    traffic = await store.redis.hgetall(names.traffic_key("english"))
+    assert (traffic["arrivals"], traffic["ended"]) == ("3", "1")
+
+
 async def test_a_late_report_is_ignored(store):
     worker = await FakeWorker(store, "worker-0").ready()
     await worker.report()

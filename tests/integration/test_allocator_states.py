@@ -226,6 +226,10 @@ class Allocation(RuleBasedStateMachine):
 
     # What servers and the monitor do
 
+    @rule(worker=workers, cordoned=st.booleans())
+    def cordon(self, worker, cordoned):
+        self.do(self.store.cordon(worker, cordoned))
+
     @rule(worker=workers, latest=st.booleans())
     def suspect(self, worker, latest):
         self.do(self.store.suspect(worker, self.workers[worker].stream if latest else "older"))
@@ -313,7 +317,8 @@ class Allocation(RuleBasedStateMachine):
             assert len(owned) <= slots, "a slot was given twice"
             state = now.get("state", "gone")
             ready = state in ("idle", "busy")
-            free = ready and not now["suspect"] and len(held) < slots
+            barred = now.get("suspect") or now.get("cordoned")
+            free = ready and not barred and len(held) < slots
             score = self.client.zscore(names.free_key(MODEL), name)
             assert (score is not None) == free
             if free:

@@ -5,7 +5,7 @@
 local function retire(keys, id, state, code, message, duration, reason, expiry)
   local segments = redis.call('LRANGE', keys[2], 0, -1)
   local kept = redis.call('HMGET', keys[1], 'model', 'language', 'client', 'tenant', 'task',
-    'token', 'token_prev', 'epoch', 'accepted')
+    'token', 'token_prev', 'epoch', 'accepted', 'state', 'committed')
   local function text(value) return cjson.encode(tostring(value or '')) end
   redis.call('SET', keys[4], '{"id":' .. text(id)
     .. ',"state":' .. text(state) .. ',"code":' .. text(code) .. ',"message":' .. text(message)
@@ -17,9 +17,13 @@ local function retire(keys, id, state, code, message, duration, reason, expiry)
     .. ',"segments":[' .. table.concat(segments, ',') .. ']}', 'EX', expiry)
   redis.call('DEL', keys[1], keys[2], keys[3])
   local model = kept[1] or ''
-  local traffic = 'asr:model:' .. model .. ':traffic'
-  redis.call('HINCRBY', traffic, 'ended', 1)
-  redis.call('HINCRBYFLOAT', traffic, 'talked', duration)
+  -- Who left before any worker had begun with them says nothing of how long a call keeps its slot.
+  local began = kept[10] ~= 'waiting' and kept[10] ~= 'assigned'
+  if began or tonumber(kept[11] or '0') > 0 then
+    local traffic = 'asr:model:' .. model .. ':traffic'
+    redis.call('HINCRBY', traffic, 'ended', 1)
+    redis.call('HINCRBYFLOAT', traffic, 'talked', duration)
+  end
   redis.call('SREM', keys[5], id)
   return #segments
 end
