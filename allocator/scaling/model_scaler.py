@@ -14,6 +14,7 @@ from allocator.scaling.observation import Observation, Plan, Policy
 from allocator.scaling.observe import observe
 from allocator.scaling.scaled import Scale, Workload
 from allocator.scaling.startup import Startup
+from allocator.scaling.unheard import Unheard
 from allocator.store import NotLeader, Office, Store
 from asr_tasks import log
 
@@ -61,6 +62,7 @@ class ModelScaler:
         self._may_act = may_act
         self._clock = clock
         self._startup: Startup | None = None
+        self._unheard = Unheard()
         self._quiet = False
         self._drained: set[str] = set()
 
@@ -92,14 +94,18 @@ class ModelScaler:
                 break
             # What was idle when it was cordoned may leave at once.
             scale, seen, names = await self._see(self._startup)
-        todo = step(seen, plan.replicas)
-        if todo.replicas != scale.replicas:
+        replicas, reason = step(seen, plan.replicas).replicas, plan.reason
+        unheard = min(self._unheard.look(seen), scale.replicas)
+        if replicas < unheard:
+            replicas = unheard
+            reason += f"; kept at {unheard}: nobody has heard of worker {unheard - 1} yet"
+        if replicas != scale.replicas:
             if not self._may_act():
                 raise NotLeader("the lease ran out during the look")
-            await self._workload.scale(self._model, todo.replicas, scale, self._office.term)
-            self._startup.order(scale.replicas, todo.replicas, seen.at)
+            await self._workload.scale(self._model, replicas, scale, self._office.term)
+            self._startup.order(scale.replicas, replicas, seen.at)
         decision = Decision(
-            scale.replicas, plan.replicas, todo.replicas, plan.reason, dict(plan.figures),
+            scale.replicas, plan.replicas, replicas, reason, dict(plan.figures),
             cordoned, uncordoned, drained,
         )  # fmt: skip
         await self._tell(decision, plan)

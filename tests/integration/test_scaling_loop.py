@@ -127,6 +127,25 @@ async def test_it_shrinks_only_above_the_highest_worker_with_a_call(store, shelf
     assert shelf.told["english"] == 2
 
 
+async def test_a_store_that_came_back_empty_is_no_reason_to_shrink(store, shelf, loop, office):
+    await loop.look(office)
+    for _ in range(2 * SLOTS):
+        await call(store, shelf)
+        await loop.look(office)
+    before = shelf.told["english"]
+    await store.redis.flushdb()
+    office = await Elector(store, "monitor", "one", 5.0).step()
+    await loop.look(office)
+    assert shelf.told["english"] == before
+    (model,) = (await explain(store, "english")).models
+    assert f"nobody has heard of worker {before - 1} yet" in model.decisions[0].reason
+    for worker in shelf.workers.values():
+        worker.running.clear()  # their sessions are lost with the store
+        await worker.ready()
+    await loop.look(office)
+    assert shelf.told["english"] == 1
+
+
 async def test_a_cordoned_worker_that_is_wanted_again_takes_calls_again(store, shelf, loop, office):
     await loop.look(office)
     calls = []
