@@ -7,7 +7,7 @@ and a gateway that resumes may send again with other cuts. Position decides, alw
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
 from asr_tasks.contracts.audio import Chunk
@@ -34,6 +34,11 @@ class Reorderer:
     def gap(self) -> bool:
         """Whether audio after ``position`` is here but audio at ``position`` is not."""
         return bool(self._early) and self._early[0][0] > self.position
+
+    @property
+    def waiting(self) -> int:
+        """Samples that are here and not handed out yet; what came twice counts twice."""
+        return sum(chunk.samples for _, _, chunk in self._early)
 
     def push(self, delivery: Delivery) -> None:
         """Take in one delivery, of any position."""
@@ -70,6 +75,30 @@ class Reorderer:
         """All deliveries still held, for the end of the session; they are forgotten."""
         held, self._held = self._held, []
         return held
+
+
+def joined(chunks: Iterable[Chunk], enough: int) -> Iterator[Chunk]:
+    """The same audio in fewer chunks: nothing more is joined to one of ``enough`` samples.
+
+    Args:
+        chunks: each begins where the one before ended.
+        enough: samples, 16 kHz.
+    """
+    parts: list[Chunk] = []
+    for chunk in chunks:
+        if parts and (chunk.eos or parts[-1].end - parts[0].start >= enough):
+            yield _whole(parts)
+            parts = []
+        if chunk.eos:
+            yield chunk
+        else:
+            parts.append(chunk)
+    if parts:
+        yield _whole(parts)
+
+
+def _whole(parts: Sequence[Chunk]) -> Chunk:
+    return parts[0] if len(parts) == 1 else Chunk(parts[0].start, b"".join(p.pcm for p in parts))
 
 
 def _is_needed(chunk: Chunk, committed: int) -> bool:

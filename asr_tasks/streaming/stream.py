@@ -17,10 +17,10 @@ from asr_tasks.contracts.results import Kind, Message, Result
 from asr_tasks.state.sessions import Claim, Sessions, StoreDown
 from asr_tasks.streaming.commit import Committer
 from asr_tasks.streaming.limits import Limits
-from asr_tasks.streaming.order import Reorderer
+from asr_tasks.streaming.order import Reorderer, joined
 from asr_tasks.streaming.running import StopReason, StopSignal
 from asr_tasks.streaming.trial import Trial
-from asr_tasks.transport.base import SessionQueues
+from asr_tasks.transport.base import Delivery, SessionQueues
 
 _log = log.get("asr.stream")
 
@@ -108,8 +108,24 @@ class Stream:
         self._trial.leave()
 
     def __iter__(self) -> Iterator[Chunk]:
+        return self._chunks(0)
+
+    def joined(self, enough: float) -> Iterator[Chunk]:
+        """As iterating, but audio that waits already comes in one piece of ``enough`` seconds.
+
+        For a body to which it does not matter how the audio is cut. A stream that lives on what is
+        being said gets the same chunks; one that has to catch up does so sooner.
+        """
+        return self._chunks(round(enough * SAMPLE_RATE))
+
+    def _chunks(self, enough: int) -> Iterator[Chunk]:
         while not self.ended:
-            for chunk in self._order.ready():
+            # On trial each chunk is heard by itself: it may be the one that kills.
+            joins = enough > 0 and not self._trial.on
+            if joins:
+                self._take_all(enough)
+            ready = self._order.ready()
+            for chunk in joined(ready, enough) if joins else ready:
                 if chunk.eos:
                     self.ended = "eos"
                     return
@@ -231,9 +247,7 @@ class Stream:
             # A broker that is away says nothing about the gateway.
             self._heard = time.monotonic()
         if delivery is not None:
-            self._order.push(delivery)
-            if not delivery.chunk.samples and not delivery.chunk.eos:
-                self._settle(self._committer.position)
+            self._take(delivery)
         elif now - self._heard > self._limits.idle:
             self.ended = "idle"
         if now - self._started > self._limits.total:
@@ -242,6 +256,17 @@ class Stream:
         if now - self._checked > self._limits.lease_check:
             self._checked = now
             self._check_lease()
+
+    def _take(self, delivery: Delivery) -> None:
+        self._order.push(delivery)
+        if not delivery.chunk.samples and not delivery.chunk.eos:
+            self._settle(self._committer.position)
+
+    def _take_all(self, enough: int) -> None:
+        """Take in what has arrived, until ``enough`` samples are here."""
+        while self._order.waiting < enough and (delivery := self._queues.receive(timeout=0)):
+            self._heard = time.monotonic()
+            self._take(delivery)
 
     def _watch_gap(self, now: float) -> None:
         if not self._order.gap:

@@ -84,6 +84,29 @@ def test_shuffled_and_repeated_deliveries_change_nothing():
     assert bytes.fromhex(run.finals[0].text) == PCM
 
 
+def test_audio_that_waits_comes_in_pieces_as_large_as_was_asked_for():
+    def pieces(stream: Stream) -> None:
+        for chunk in stream.joined(0.35):
+            stream.emit(Result(f"{chunk.start} {chunk.pcm.hex()}", final=True))
+
+    run = run_stream(pieces, chunks_of(PCM))
+    said = [result.text.split() for result in run.finals]
+    assert [int(start) for start, _ in said] == [0, 6400, 12800]
+    assert bytes.fromhex("".join(pcm for _, pcm in said)) == PCM
+    assert run.ending is not None and run.ending.reason == "eos"
+
+
+def test_joined_or_not_shuffled_and_repeated_deliveries_change_nothing():
+    chunks = chunks_of(PCM) + chunks_of(PCM, 0.07)
+    random.Random(2).shuffle(chunks)
+
+    def heard(stream: Stream) -> None:
+        pcm = b"".join(chunk.pcm for chunk in stream.joined(0.5))
+        stream.emit(Result(pcm.hex(), final=True))
+
+    assert bytes.fromhex(run_stream(heard, chunks).finals[0].text) == PCM
+
+
 @pytest.mark.parametrize("crash", range(0, 16_000, TENTH))
 def test_a_successor_goes_on_where_the_commit_was(crash):
     store, session = MemorySessions(), new_session_id()
