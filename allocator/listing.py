@@ -51,6 +51,7 @@ async def list_workers(store: Store, model: str) -> pb.ListWorkersResponse:
                 host=records[name].get("host", ""),
                 incarnation=records[name].get("incarnation", ""),
                 suspect=bool(records[name].get("suspect")),
+                cordoned=records[name].get("cordoned") == "1",
             )
             for name, sessions in zip(chosen, held, strict=True)
         ]

@@ -72,13 +72,18 @@ def workers(allocator: str | None, model: str, machine: bool) -> None:
         {
             "name": worker.worker_name,
             "model": worker.model_name,
-            "state": worker.state + (" (suspect)" if worker.suspect else ""),
+            "state": _state(worker),
             "slots": f"{len(worker.sessions)}/{worker.slots}",
             "host": worker.host,
         }
         for worker in answer.workers
     ]
     _print("workers", rows, machine=machine)
+
+
+def _state(worker: pb.Worker) -> str:
+    marks = ["suspect"] * worker.suspect + ["cordoned"] * worker.cordoned
+    return f"{worker.state} ({', '.join(marks)})" if marks else worker.state
 
 
 @click.command()

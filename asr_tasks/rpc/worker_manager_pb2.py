@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"asr_tasks/rpc/worker_manager.proto\x12\x0eworker_manager\"?\n\x15\x41llocateWorkerRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x12\n\ntask_queue\x18\x02 \x01(\t\"\xae\x01\n\x16\x41llocateWorkerResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x13\n\x0bworker_name\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.worker_manager.AllocationState\x12\r\n\x05\x65poch\x18\x05 \x01(\x03\x12\x10\n\x08position\x18\x06 \x01(\x03\x12\x0c\n\x04\x63ode\x18\x07 \x01(\t\"N\n\x14SendHeartbeatRequest\x12\x13\n\x0bworker_name\x18\x01 \x01(\t\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12\r\n\x05\x66inal\x18\x03 \x01(\x08\"9\n\x15SendHeartbeatResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\",\n\nAssignment\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\"\xd4\x01\n\x0cWorkerReport\x12\x13\n\x0bworker_name\x18\x01 \x01(\t\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12\x13\n\x0bincarnation\x18\x03 \x01(\t\x12\r\n\x05slots\x18\x04 \x01(\x05\x12\x0c\n\x04host\x18\x05 \x01(\t\x12*\n\x05state\x18\x06 \x01(\x0e\x32\x1b.worker_manager.ReportState\x12+\n\x07running\x18\x07 \x03(\x0b\x32\x1a.worker_manager.Assignment\x12\x10\n\x08sequence\x18\x08 \x01(\x03\"\x1c\n\x08\x41\x63\x63\x65pted\x12\x10\n\x08sequence\x18\x01 \x01(\x03\"V\n\x06\x43\x61ncel\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12,\n\x06reason\x18\x03 \x01(\x0e\x32\x1c.worker_manager.CancelReason\"\x07\n\x05\x44rain\"\x9a\x01\n\rWorkerCommand\x12,\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x18.worker_manager.AcceptedH\x00\x12(\n\x06\x63\x61ncel\x18\x02 \x01(\x0b\x32\x16.worker_manager.CancelH\x00\x12&\n\x05\x64rain\x18\x03 \x01(\x0b\x32\x15.worker_manager.DrainH\x00\x42\t\n\x07\x63ommand\"^\n\x15ReleaseSessionRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x15\n\rgateway_epoch\x18\x04 \x01(\x03\":\n\x16ReleaseSessionResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\")\n\x12\x44rainWorkerRequest\x12\x13\n\x0bworker_name\x18\x01 \x01(\t\"I\n\x13\x44rainWorkerResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08sessions\x18\x03 \x01(\x05\"(\n\x12ListWorkersRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\"\xb1\x01\n\x06Worker\x12\x13\n\x0bworker_name\x18\x01 \x01(\t\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\r\n\x05slots\x18\x04 \x01(\x05\x12,\n\x08sessions\x18\x05 \x03(\x0b\x32\x1a.worker_manager.Assignment\x12\x0c\n\x04host\x18\x06 \x01(\t\x12\x13\n\x0bincarnation\x18\x07 \x01(\t\x12\x0f\n\x07suspect\x18\x08 \x01(\x08\">\n\x13ListWorkersResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.worker_manager.Worker\")\n\x13ListSessionsRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\"\xed\x01\n\x07Session\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x12\n\nmodel_name\x18\x03 \x01(\t\x12\x13\n\x0bworker_name\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x03\x12\x0e\n\x06\x63lient\x18\x06 \x01(\t\x12\x0e\n\x06tenant\x18\x07 \x01(\t\x12\x0f\n\x07gateway\x18\x08 \x01(\t\x12\x10\n\x08priority\x18\t \x01(\x05\x12\x10\n\x08\x61\x63\x63\x65pted\x18\n \x01(\x03\x12\x11\n\tcommitted\x18\x0b \x01(\x03\x12\x10\n\x08segments\x18\x0c \x01(\x03\x12\x10\n\x08\x61ttempts\x18\r \x01(\x05\"A\n\x14ListSessionsResponse\x12)\n\x08sessions\x18\x01 \x03(\x0b\x32\x17.worker_manager.Session\"\x13\n\x11ListModelsRequest\"Z\n\x05Model\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x0f\n\x07workers\x18\x02 \x01(\x05\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x0c\n\x04used\x18\x04 \x01(\x05\x12\x0f\n\x07waiting\x18\x05 \x01(\x05\";\n\x12ListModelsResponse\x12%\n\x06models\x18\x01 \x03(\x0b\x32\x15.worker_manager.Model\"+\n\x15\x45xplainScalingRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\"\x82\x02\n\x0fScalingDecision\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x05\x12\x0e\n\x06wanted\x18\x03 \x01(\x05\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\x05\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12=\n\x07\x66igures\x18\x06 \x03(\x0b\x32,.worker_manager.ScalingDecision.FiguresEntry\x12\x10\n\x08\x63ordoned\x18\x07 \x03(\t\x12\x12\n\nuncordoned\x18\x08 \x03(\t\x12\x0f\n\x07\x64rained\x18\t \x03(\t\x1a.\n\x0c\x46iguresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"g\n\x0cModelScaling\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x32\n\tdecisions\x18\x02 \x03(\x0b\x32\x1f.worker_manager.ScalingDecision\x12\x0f\n\x07startup\x18\x03 \x01(\x01\"F\n\x16\x45xplainScalingResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.worker_manager.ModelScaling*N\n\x0f\x41llocationState\x12 \n\x1c\x41LLOCATION_STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41SSIGNED\x10\x01\x12\x0b\n\x07WAITING\x10\x02*\\\n\x0bReportState\x12\x1c\n\x18REPORT_STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08STARTING\x10\x01\x12\t\n\x05READY\x10\x02\x12\x0c\n\x08\x44RAINING\x10\x03\x12\x08\n\x04LEFT\x10\x04*G\n\x0c\x43\x61ncelReason\x12\x1d\n\x19\x43\x41NCEL_REASON_UNSPECIFIED\x10\x00\x12\r\n\tCANCELLED\x10\x01\x12\t\n\x05STALE\x10\x02\x32\xc2\x06\n\x14WorkerManagerService\x12_\n\x0e\x41llocateWorker\x12%.worker_manager.AllocateWorkerRequest\x1a&.worker_manager.AllocateWorkerResponse\x12\\\n\rSendHeartbeat\x12$.worker_manager.SendHeartbeatRequest\x1a%.worker_manager.SendHeartbeatResponse\x12I\n\x06\x41ttach\x12\x1c.worker_manager.WorkerReport\x1a\x1d.worker_manager.WorkerCommand(\x01\x30\x01\x12_\n\x0eReleaseSession\x12%.worker_manager.ReleaseSessionRequest\x1a&.worker_manager.ReleaseSessionResponse\x12V\n\x0b\x44rainWorker\x12\".worker_manager.DrainWorkerRequest\x1a#.worker_manager.DrainWorkerResponse\x12V\n\x0bListWorkers\x12\".worker_manager.ListWorkersRequest\x1a#.worker_manager.ListWorkersResponse\x12Y\n\x0cListSessions\x12#.worker_manager.ListSessionsRequest\x1a$.worker_manager.ListSessionsResponse\x12S\n\nListModels\x12!.worker_manager.ListModelsRequest\x1a\".worker_manager.ListModelsResponse\x12_\n\x0e\x45xplainScaling\x12%.worker_manager.ExplainScalingRequest\x1a&.worker_manager.ExplainScalingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"asr_tasks/rpc/worker_manager.proto\x12\x0eworker_manager\"?\n\x15\x41llocateWorkerRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x12\n\ntask_queue\x18\x02 \x01(\t\"\xae\x01\n\x16\x41llocateWorkerResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x13\n\x0bworker_name\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.worker_manager.AllocationState\x12\r\n\x05\x65poch\x18\x05 \x01(\x03\x12\x10\n\x08position\x18\x06 \x01(\x03\x12\x0c\n\x04\x63ode\x18\x07 \x01(\t\"N\n\x14SendHeartbeatRequest\x12\x13\n\x0bworker_name\x18\x01 \x01(\t\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12\r\n\x05\x66inal\x18\x03 \x01(\x08\"9\n\x15SendHeartbeatResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\",\n\nAssignment\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\"\xd4\x01\n\x0cWorkerReport\x12\x13\n\x0bworker_name\x18\x01 \x01(\t\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12\x13\n\x0bincarnation\x18\x03 \x01(\t\x12\r\n\x05slots\x18\x04 \x01(\x05\x12\x0c\n\x04host\x18\x05 \x01(\t\x12*\n\x05state\x18\x06 \x01(\x0e\x32\x1b.worker_manager.ReportState\x12+\n\x07running\x18\x07 \x03(\x0b\x32\x1a.worker_manager.Assignment\x12\x10\n\x08sequence\x18\x08 \x01(\x03\"\x1c\n\x08\x41\x63\x63\x65pted\x12\x10\n\x08sequence\x18\x01 \x01(\x03\"V\n\x06\x43\x61ncel\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12,\n\x06reason\x18\x03 \x01(\x0e\x32\x1c.worker_manager.CancelReason\"\x07\n\x05\x44rain\"\x9a\x01\n\rWorkerCommand\x12,\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x18.worker_manager.AcceptedH\x00\x12(\n\x06\x63\x61ncel\x18\x02 \x01(\x0b\x32\x16.worker_manager.CancelH\x00\x12&\n\x05\x64rain\x18\x03 \x01(\x0b\x32\x15.worker_manager.DrainH\x00\x42\t\n\x07\x63ommand\"^\n\x15ReleaseSessionRequest\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x15\n\rgateway_epoch\x18\x04 \x01(\x03\":\n\x16ReleaseSessionResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\")\n\x12\x44rainWorkerRequest\x12\x13\n\x0bworker_name\x18\x01 \x01(\t\"I\n\x13\x44rainWorkerResponse\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08sessions\x18\x03 \x01(\x05\"(\n\x12ListWorkersRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\"\xc3\x01\n\x06Worker\x12\x13\n\x0bworker_name\x18\x01 \x01(\t\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\r\n\x05slots\x18\x04 \x01(\x05\x12,\n\x08sessions\x18\x05 \x03(\x0b\x32\x1a.worker_manager.Assignment\x12\x0c\n\x04host\x18\x06 \x01(\t\x12\x13\n\x0bincarnation\x18\x07 \x01(\t\x12\x0f\n\x07suspect\x18\x08 \x01(\x08\x12\x10\n\x08\x63ordoned\x18\t \x01(\x08\">\n\x13ListWorkersResponse\x12\'\n\x07workers\x18\x01 \x03(\x0b\x32\x16.worker_manager.Worker\")\n\x13ListSessionsRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\"\xed\x01\n\x07Session\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x12\n\nmodel_name\x18\x03 \x01(\t\x12\x13\n\x0bworker_name\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x03\x12\x0e\n\x06\x63lient\x18\x06 \x01(\t\x12\x0e\n\x06tenant\x18\x07 \x01(\t\x12\x0f\n\x07gateway\x18\x08 \x01(\t\x12\x10\n\x08priority\x18\t \x01(\x05\x12\x10\n\x08\x61\x63\x63\x65pted\x18\n \x01(\x03\x12\x11\n\tcommitted\x18\x0b \x01(\x03\x12\x10\n\x08segments\x18\x0c \x01(\x03\x12\x10\n\x08\x61ttempts\x18\r \x01(\x05\"A\n\x14ListSessionsResponse\x12)\n\x08sessions\x18\x01 \x03(\x0b\x32\x17.worker_manager.Session\"\x13\n\x11ListModelsRequest\"Z\n\x05Model\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x0f\n\x07workers\x18\x02 \x01(\x05\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x0c\n\x04used\x18\x04 \x01(\x05\x12\x0f\n\x07waiting\x18\x05 \x01(\x05\";\n\x12ListModelsResponse\x12%\n\x06models\x18\x01 \x03(\x0b\x32\x15.worker_manager.Model\"+\n\x15\x45xplainScalingRequest\x12\x12\n\nmodel_name\x18\x01 \x01(\t\"\x82\x02\n\x0fScalingDecision\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\x05\x12\x0e\n\x06wanted\x18\x03 \x01(\x05\x12\r\n\x05\x61\x66ter\x18\x04 \x01(\x05\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12=\n\x07\x66igures\x18\x06 \x03(\x0b\x32,.worker_manager.ScalingDecision.FiguresEntry\x12\x10\n\x08\x63ordoned\x18\x07 \x03(\t\x12\x12\n\nuncordoned\x18\x08 \x03(\t\x12\x0f\n\x07\x64rained\x18\t \x03(\t\x1a.\n\x0c\x46iguresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"g\n\x0cModelScaling\x12\x12\n\nmodel_name\x18\x01 \x01(\t\x12\x32\n\tdecisions\x18\x02 \x03(\x0b\x32\x1f.worker_manager.ScalingDecision\x12\x0f\n\x07startup\x18\x03 \x01(\x01\"F\n\x16\x45xplainScalingResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.worker_manager.ModelScaling*N\n\x0f\x41llocationState\x12 \n\x1c\x41LLOCATION_STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41SSIGNED\x10\x01\x12\x0b\n\x07WAITING\x10\x02*\\\n\x0bReportState\x12\x1c\n\x18REPORT_STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08STARTING\x10\x01\x12\t\n\x05READY\x10\x02\x12\x0c\n\x08\x44RAINING\x10\x03\x12\x08\n\x04LEFT\x10\x04*G\n\x0c\x43\x61ncelReason\x12\x1d\n\x19\x43\x41NCEL_REASON_UNSPECIFIED\x10\x00\x12\r\n\tCANCELLED\x10\x01\x12\t\n\x05STALE\x10\x02\x32\xc2\x06\n\x14WorkerManagerService\x12_\n\x0e\x41llocateWorker\x12%.worker_manager.AllocateWorkerRequest\x1a&.worker_manager.AllocateWorkerResponse\x12\\\n\rSendHeartbeat\x12$.worker_manager.SendHeartbeatRequest\x1a%.worker_manager.SendHeartbeatResponse\x12I\n\x06\x41ttach\x12\x1c.worker_manager.WorkerReport\x1a\x1d.worker_manager.WorkerCommand(\x01\x30\x01\x12_\n\x0eReleaseSession\x12%.worker_manager.ReleaseSessionRequest\x1a&.worker_manager.ReleaseSessionResponse\x12V\n\x0b\x44rainWorker\x12\".worker_manager.DrainWorkerRequest\x1a#.worker_manager.DrainWorkerResponse\x12V\n\x0bListWorkers\x12\".worker_manager.ListWorkersRequest\x1a#.worker_manager.ListWorkersResponse\x12Y\n\x0cListSessions\x12#.worker_manager.ListSessionsRequest\x1a$.worker_manager.ListSessionsResponse\x12S\n\nListModels\x12!.worker_manager.ListModelsRequest\x1a\".worker_manager.ListModelsResponse\x12_\n\x0e\x45xplainScaling\x12%.worker_manager.ExplainScalingRequest\x1a&.worker_manager.ExplainScalingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,12 +33,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SCALINGDECISION_FIGURESENTRY']._loaded_options = None
   _globals['_SCALINGDECISION_FIGURESENTRY']._serialized_options = b'8\001'
-  _globals['_ALLOCATIONSTATE']._serialized_start=2547
-  _globals['_ALLOCATIONSTATE']._serialized_end=2625
-  _globals['_REPORTSTATE']._serialized_start=2627
-  _globals['_REPORTSTATE']._serialized_end=2719
-  _globals['_CANCELREASON']._serialized_start=2721
-  _globals['_CANCELREASON']._serialized_end=2792
+  _globals['_ALLOCATIONSTATE']._serialized_start=2565
+  _globals['_ALLOCATIONSTATE']._serialized_end=2643
+  _globals['_REPORTSTATE']._serialized_start=2645
+  _globals['_REPORTSTATE']._serialized_end=2737
+  _globals['_CANCELREASON']._serialized_start=2739
+  _globals['_CANCELREASON']._serialized_end=2810
   _globals['_ALLOCATEWORKERREQUEST']._serialized_start=54
   _globals['_ALLOCATEWORKERREQUEST']._serialized_end=117
   _globals['_ALLOCATEWORKERRESPONSE']._serialized_start=120
@@ -70,31 +70,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTWORKERSREQUEST']._serialized_start=1254
   _globals['_LISTWORKERSREQUEST']._serialized_end=1294
   _globals['_WORKER']._serialized_start=1297
-  _globals['_WORKER']._serialized_end=1474
-  _globals['_LISTWORKERSRESPONSE']._serialized_start=1476
-  _globals['_LISTWORKERSRESPONSE']._serialized_end=1538
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=1540
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=1581
-  _globals['_SESSION']._serialized_start=1584
-  _globals['_SESSION']._serialized_end=1821
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1823
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1888
-  _globals['_LISTMODELSREQUEST']._serialized_start=1890
-  _globals['_LISTMODELSREQUEST']._serialized_end=1909
-  _globals['_MODEL']._serialized_start=1911
-  _globals['_MODEL']._serialized_end=2001
-  _globals['_LISTMODELSRESPONSE']._serialized_start=2003
-  _globals['_LISTMODELSRESPONSE']._serialized_end=2062
-  _globals['_EXPLAINSCALINGREQUEST']._serialized_start=2064
-  _globals['_EXPLAINSCALINGREQUEST']._serialized_end=2107
-  _globals['_SCALINGDECISION']._serialized_start=2110
-  _globals['_SCALINGDECISION']._serialized_end=2368
-  _globals['_SCALINGDECISION_FIGURESENTRY']._serialized_start=2322
-  _globals['_SCALINGDECISION_FIGURESENTRY']._serialized_end=2368
-  _globals['_MODELSCALING']._serialized_start=2370
-  _globals['_MODELSCALING']._serialized_end=2473
-  _globals['_EXPLAINSCALINGRESPONSE']._serialized_start=2475
-  _globals['_EXPLAINSCALINGRESPONSE']._serialized_end=2545
-  _globals['_WORKERMANAGERSERVICE']._serialized_start=2795
-  _globals['_WORKERMANAGERSERVICE']._serialized_end=3629
+  _globals['_WORKER']._serialized_end=1492
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=1494
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=1556
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1558
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1599
+  _globals['_SESSION']._serialized_start=1602
+  _globals['_SESSION']._serialized_end=1839
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1841
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1906
+  _globals['_LISTMODELSREQUEST']._serialized_start=1908
+  _globals['_LISTMODELSREQUEST']._serialized_end=1927
+  _globals['_MODEL']._serialized_start=1929
+  _globals['_MODEL']._serialized_end=2019
+  _globals['_LISTMODELSRESPONSE']._serialized_start=2021
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2080
+  _globals['_EXPLAINSCALINGREQUEST']._serialized_start=2082
+  _globals['_EXPLAINSCALINGREQUEST']._serialized_end=2125
+  _globals['_SCALINGDECISION']._serialized_start=2128
+  _globals['_SCALINGDECISION']._serialized_end=2386
+  _globals['_SCALINGDECISION_FIGURESENTRY']._serialized_start=2340
+  _globals['_SCALINGDECISION_FIGURESENTRY']._serialized_end=2386
+  _globals['_MODELSCALING']._serialized_start=2388
+  _globals['_MODELSCALING']._serialized_end=2491
+  _globals['_EXPLAINSCALINGRESPONSE']._serialized_start=2493
+  _globals['_EXPLAINSCALINGRESPONSE']._serialized_end=2563
+  _globals['_WORKERMANAGERSERVICE']._serialized_start=2813
+  _globals['_WORKERMANAGERSERVICE']._serialized_end=3647
 # @@protoc_insertion_point(module_scope)

@@ -506,6 +506,7 @@ class Worker(_message.Message):
     HOST_FIELD_NUMBER: _builtins.int
     INCARNATION_FIELD_NUMBER: _builtins.int
     SUSPECT_FIELD_NUMBER: _builtins.int
+    CORDONED_FIELD_NUMBER: _builtins.int
     worker_name: _builtins.str
     model_name: _builtins.str
     state: _builtins.str
@@ -515,6 +516,8 @@ class Worker(_message.Message):
     incarnation: _builtins.str
     suspect: _builtins.bool
     """Its control stream broke a moment ago."""
+    cordoned: _builtins.bool
+    """It gets no new session: the scaling loop does not want it any more."""
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Assignment]: ...
     def __init__(
@@ -528,10 +531,11 @@ class Worker(_message.Message):
         host: _builtins.str = ...,
         incarnation: _builtins.str = ...,
         suspect: _builtins.bool = ...,
+        cordoned: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "incarnation", b"incarnation", "model_name", b"model_name", "sessions", b"sessions", "slots", b"slots", "state", b"state", "suspect", b"suspect", "worker_name", b"worker_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cordoned", b"cordoned", "host", b"host", "incarnation", b"incarnation", "model_name", b"model_name", "sessions", b"sessions", "slots", b"slots", "state", b"state", "suspect", b"suspect", "worker_name", b"worker_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -320,7 +320,10 @@ async def test_lists(store, stub):
     session = await open_session(store, client="bob", tenant="city", accepted=32_000)
     await allocate(stub, session)
     await allocate(stub, await open_session(store, model="malay"), model="malay")
+    await store.cordon("worker-0", True)
     [worker] = (await stub.ListWorkers(pb.ListWorkersRequest(model_name="english"))).workers
+    assert worker.cordoned
+    assert not worker.suspect
     assert (worker.worker_name, worker.state, worker.slots) == ("worker-0", "busy", 4)
     assert [(s.session, s.epoch) for s in worker.sessions] == [(session, 1)]
     listed = (await stub.ListSessions(pb.ListSessionsRequest())).sessions
