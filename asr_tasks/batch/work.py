@@ -185,7 +185,8 @@ class Work:
         tries = _Tries(self._records, job)
         for said in hearing.hear(recognizer, audio, pieces, request.channels, tries):
             complete = self._records.hear(job, said)
-            progress(self.kept(job))
+            if not complete:  # else its result is next
+                progress(self.kept(job))
             self._rest()
         return complete
 
