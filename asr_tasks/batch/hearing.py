@@ -1,4 +1,4 @@
-"""Hear some neighbouring pieces: one read, a few steps of the model; find what kills it."""
+"""Hear some pieces of a recording: a few steps of the model; find what kills it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def hear(
     Args:
         recognizer: of the job's model.
         audio: float32[C, T] from the first piece's beginning to the last one's end.
-        pieces: neighbours that are not heard yet, in order.
+        pieces: not heard yet, in order; what lies between them is not listened to.
         channels: what to listen to.
         try_: counts tries.
 

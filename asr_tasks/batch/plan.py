@@ -1,4 +1,4 @@
-"""Cutting a stretch of a recording, and how much of it one task takes."""
+"""Cutting a recording or a stretch of it, and how much one task takes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from asr_tasks.contracts.audio import SAMPLE_RATE
 from asr_tasks.contracts.jobs import Channels
-from asr_tasks.jobs.records import Stretch
+from asr_tasks.jobs.records import Kept, Stretch
 from asr_tasks.media import decode
 from asr_tasks.media.cutting import Cutter
 
@@ -19,6 +19,9 @@ CUT_SECONDS: Final = 600.0
 
 HEAR_SECONDS: Final = 240.0
 """Audio that one hearing task takes: a few seconds of work, lost at most when a worker dies."""
+
+WHOLE_SECONDS: Final = HEAR_SECONDS
+"""A recording so long at most is cut, heard and joined in one task: no more is lost than of any."""
 
 
 def stretch(
@@ -43,6 +46,29 @@ def stretch(
     for piece in cutter.finish():
         pieces.append(Stretch(len(pieces), piece.start, piece.end, piece.silent))
     return pieces, cutter.position, True
+
+
+def is_short(kept: Kept) -> bool:
+    """Whether to try all of the recording at once, as far as is known: its container may lie."""
+    return kept.job.duration <= WHOLE_SECONDS and (kept.job.cut or not kept.position)
+
+
+def all_of(file: IO[bytes]) -> NDArray[np.float32] | None:
+    """All samples of a short recording, float32[C, T]; None if it is longer than that.
+
+    Raises:
+        BadAudio: nothing in it can be decoded.
+    """
+    limit = round(WHOLE_SECONDS * SAMPLE_RATE)
+    audio = decode.read(file, 0, limit + 1)
+    return audio if audio.shape[1] <= limit else None
+
+
+def pieces_of(audio: NDArray[np.float32]) -> list[Stretch]:
+    """Cut a whole recording, float32[C, T]; indices from 0."""
+    cutter = Cutter()
+    found = [*cutter.feed(audio), *cutter.finish()]
+    return [Stretch(index, one.start, one.end, one.silent) for index, one in enumerate(found)]
 
 
 def batches(pieces: Sequence[Stretch], seconds: float = HEAR_SECONDS) -> Iterator[tuple[int, int]]:

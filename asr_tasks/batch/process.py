@@ -61,6 +61,14 @@ def checked(request: JobRequest) -> JobRequest:
     return check_request(request, catalogue())
 
 
+def has_only(model: str) -> bool:
+    """Whether this process hears with this model and no other.
+
+    One that has several leaves it to their queues which it loads next.
+    """
+    return settings().models == [model]
+
+
 def recognizer(entry: Entry) -> OfflineRecognizer:
     """The model's recogniser; another model's is dropped for it."""
     found = _loaded.get(entry.name)

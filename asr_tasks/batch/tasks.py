@@ -2,6 +2,9 @@
 
 Acknowledged late and given back when their process dies: RabbitMQ keeps each until it is done. Each
 is short, far below the half hour after which RabbitMQ would take the worker's channel away.
+
+A short recording is one of them from its beginning to its end: ``transcribe`` itself where the
+worker has only its model, else ``cut``.
 """
 
 from __future__ import annotations
@@ -15,11 +18,13 @@ from celery.exceptions import Ignore, TaskRevokedError
 from kombu.exceptions import KombuError, OperationalError
 
 from asr_tasks import log
-from asr_tasks.batch import process
+from asr_tasks.batch import plan, process
+from asr_tasks.batch.work import Joined
 from asr_tasks.celery import app
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import AsrError, ModelUnavailable, Unavailable
 from asr_tasks.contracts.jobs import JOB_TASK, Channels, Format, JobRequest, JobState
+from asr_tasks.contracts.transcript import Transcript
 from asr_tasks.jobs.launch import arguments_of
 from asr_tasks.jobs.records import Kept
 from asr_tasks.jobs.redis_records import Over
@@ -34,6 +39,8 @@ FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 120.0
 """Of what may pass by itself: a source, Redis or RabbitMQ that does not answer. Seconds; doubled
 each time, in all about five minutes."""
+
+_PASSING: Final = (Unavailable, KombuError, OperationalError, ConnectionError)
 
 _DURABLE: Final[dict[str, Any]] = {
     "acks_late": True,
@@ -68,7 +75,13 @@ def transcribe(
     def begin() -> None:
         request = process.checked(asked)
         assure.apply_async((job, arguments_of(asked)), countdown=SAFE_SECONDS)
-        _progress(self, process.work().begin(job, request))
+        work = process.work()
+        kept = work.begin(job, request)
+        if plan.is_short(kept) and process.has_only(request.model):
+            _at_once(self, job, request.model)
+        else:
+            work.send_missing(job)
+            _progress(self, kept)
 
     _step(self, job, begin, asked)
     raise Ignore  # the task has not succeeded yet: its result is set by the join
@@ -100,8 +113,8 @@ def assure(self: Task, job: str, asked: dict[str, Any]) -> None:
 
 @app.task(bind=True, name="asr.batch.cut", **_DURABLE)  # type: ignore[untyped-decorator]
 def cut(self: Task, job: str, start: int) -> None:
-    """Cut a stretch of the recording into pieces."""
-    _step(self, job, lambda: _progress(self, process.work().cut(job, start)))
+    """Cut a stretch of the recording into pieces; a short recording is heard and joined, too."""
+    _step(self, job, lambda: _cut(self, job, start))
 
 
 @app.task(bind=True, name="asr.batch.hear", **_DURABLE)  # type: ignore[untyped-decorator]
@@ -115,27 +128,50 @@ def hear(self: Task, job: str, first: int, last: int) -> None:
 @app.task(bind=True, name="asr.batch.join", **_DURABLE)  # type: ignore[untyped-decorator]
 def join(self: Task, job: str) -> None:
     """Join what was heard, write it, end the job."""
+    _step(self, job, lambda: _end(self, process.work().join(job)))
 
-    def joined() -> None:
-        found = process.work().join(job)
-        if found is None:
-            return
-        kept, transcript = found
-        request = kept.job.request
-        summary = {
-            "text": transcript.text,
-            "duration": round(transcript.duration, 3),
-            "target": request.target,
-            "model": request.model,
-        }
-        # All others first: who dies before the job is over is repeated, and says the same again.
-        self.backend.store_result(job, summary, "SUCCESS")
-        process.over(job, request)
-        process.records().end(job, JobState.DONE, transcript=transcript.to_json())
-        _event(self, "task-succeeded", job, result=transcript.text[:200], runtime=kept.job.elapsed)
-        _log.info("job done", job=job, seconds=transcript.duration, elapsed=kept.job.elapsed)
 
-    _step(self, job, joined)
+def _at_once(task: Task, job: str, model: str) -> None:
+    """All of a short recording, in the task that began it.
+
+    What has to wait goes on as a message of its own, not as a retry of this one: its id is the
+    job's, and Celery takes a retry that it cannot note in Redis for the task's failure.
+    """
+    try:
+        _cut(task, job, 0)
+    except ModelUnavailable:
+        raise
+    except _PASSING as error:
+        _log.warning("goes on later", job=job, error=str(error)[:200], seconds=FIRST_PAUSE)
+        cut.apply_async((job, 0), queue=names.batch_queue(model), countdown=FIRST_PAUSE)
+
+
+def _cut(task: Task, job: str, start: int) -> None:
+    _end(task, process.work().cut(job, start, lambda kept: _progress(task, kept)))
+
+
+def _end(task: Task, joined: Joined | None) -> None:
+    """The job is done, if it is joined."""
+    if joined is None:
+        return
+    kept, transcript = joined
+    process.over(kept.job.id, kept.job.request)
+    process.records().end(kept.job.id, JobState.DONE, transcript=transcript.to_json())
+    # Last: Celery takes the message of whoever dies after it for done, and would not repeat it.
+    _succeeded(task, kept, transcript)
+
+
+def _succeeded(task: Task, kept: Kept, transcript: Transcript) -> None:
+    job, request = kept.job.id, kept.job.request
+    summary = {
+        "text": transcript.text,
+        "duration": round(transcript.duration, 3),
+        "target": request.target,
+        "model": request.model,
+    }
+    task.backend.store_result(job, summary, "SUCCESS")
+    _event(task, "task-succeeded", job, result=transcript.text[:200], runtime=kept.job.elapsed)
+    _log.info("job done", job=job, seconds=transcript.duration, elapsed=kept.job.elapsed)
 
 
 def _step(task: Task, job: str, body: Callable[[], None], asked: JobRequest | None = None) -> None:
@@ -143,10 +179,10 @@ def _step(task: Task, job: str, body: Callable[[], None], asked: JobRequest | No
     try:
         body()
     except Over:
-        _revoked(task, job)
+        _over(task, job)
     except ModelUnavailable as error:
         _fail(task, job, error, asked)  # it does not come by waiting
-    except (Unavailable, KombuError, OperationalError, ConnectionError) as error:
+    except _PASSING as error:
         if task.request.retries >= RETRIES:
             _fail(task, job, error, asked)
             return
@@ -173,11 +209,16 @@ def _fail(task: Task, job: str, error: Exception, asked: JobRequest | None) -> N
     _log.warning("job failed", job=job, code=code, message=message)
 
 
-def _revoked(task: Task, job: str) -> None:
-    found = process.records().look([job])
-    if found and found[0].job.state is JobState.CANCELLED:
-        task.backend.store_result(job, TaskRevokedError("cancelled"), "REVOKED")
-        _event(task, "task-revoked", job, terminated=False, signum=None, expired=False)
+def _over(task: Task, job: str) -> None:
+    """Say of the task what is kept of the job: who ended it may have died before saying so."""
+    for kept in process.records().look([job]):
+        if kept.job.state is JobState.CANCELLED:
+            task.backend.store_result(job, TaskRevokedError("cancelled"), "REVOKED")
+            _event(task, "task-revoked", job, terminated=False, signum=None, expired=False)
+        elif kept.job.state is JobState.DONE:
+            transcript = process.records().transcript(job)
+            if transcript is not None:
+                _succeeded(task, kept, transcript)
 
 
 def _progress(task: Task, kept: Kept) -> None:

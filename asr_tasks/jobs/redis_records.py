@@ -13,6 +13,7 @@ from redis.retry import Retry
 from asr_tasks.contracts import names
 from asr_tasks.contracts.errors import BackendDown
 from asr_tasks.contracts.jobs import JobRequest, JobState
+from asr_tasks.contracts.transcript import Transcript
 from asr_tasks.jobs.records import (
     PACKAGE,
     SCRIPTS,
@@ -131,6 +132,12 @@ class JobRecords:
             [Stretch.from_text(index, text) for index, text in found],
             {int(index): text for index, text in said.items()},
         )
+
+    def transcript(self, job: str) -> Transcript | None:
+        """Of a job that is done, while it is kept."""
+        with _outages():
+            text = self._redis.get(names.job_keys(job)[4])
+        return Transcript.from_json(text) if text else None
 
     def unheard(self, job: str, first: int, last: int) -> list[Stretch]:
         """Those of the pieces from ``first`` to ``last`` in which something is to be heard yet."""

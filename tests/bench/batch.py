@@ -1,6 +1,7 @@
 """`python -m tests.bench.batch [PART …]`: recordings, as a table and as JSON.
 
-throughput: NeMo's own transcribe() on some files, then the same files as jobs, 1 and 2 workers.
+throughput: NeMo's own transcribe() on some files, with all cores and in one thread, which is what a
+worker has; then the same files as jobs, 1 and 2 workers.
 memory: of a worker over one file of hours. live: what calls feel of recordings beside them.
 """
 
@@ -80,6 +81,8 @@ def throughput(cluster: Cluster, folder: Path, *, quick: bool) -> Iterator[Row]:
             rate = _bare(batch, paths)
             best = max(best, rate)
             yield {"what": f"{kind}: transcribe(), batches of {batch}", "x real time": rate}
+        alone = max(_bare(batch, paths, threads=1) for batch in BATCHES[:2])
+        yield {"what": f"{kind}: transcribe() in one thread", "x real time": alone}
         for workers in (1, 2):
             with running(cluster):
                 _warm(cluster, workers, paths[0])
@@ -91,6 +94,7 @@ def throughput(cluster: Cluster, folder: Path, *, quick: bool) -> Iterator[Row]:
                 "audio s": round(audio),
                 "x real time": round(rate, 1),
                 "of transcribe()": round(rate / best, 2),
+                "of one thread's": round(rate / alone, 2),
             }
 
 
@@ -188,7 +192,8 @@ def _resident(pid: int) -> float:
     return sum(sizes) / MIB
 
 
-def _bare(batch: int, paths: Sequence[Path]) -> float:
+def _bare(batch: int, paths: Sequence[Path], threads: int = 0) -> float:
+    """Seconds of audio a second, in so many threads; 0: as many as torch likes."""
     command = [sys.executable, "-m", "tests.bench.bare_offline", MODEL, str(batch)]
     done = subprocess.run(
         [*command, *map(str, paths)],
@@ -197,7 +202,11 @@ def _bare(batch: int, paths: Sequence[Path]) -> float:
         text=True,
         cwd=ROOT,
         check=True,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        env={
+            **os.environ,
+            "HF_HUB_OFFLINE": "1",
+            **({"OMP_NUM_THREADS": str(threads)} if threads else {}),
+        },
     )
     return float(done.stdout.strip().splitlines()[-1])
 
