@@ -1,4 +1,4 @@
-"""Write docs/figures.md from the results kept in docs/: of `make bench`, `faults` and `soak`.
+"""Write docs/figures.md from the results kept in docs/: bench, faults, soak, simulate.
 
 A result that is not kept has no section.
 """
@@ -85,9 +85,25 @@ def _soak(kept: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         }
 
 
+def _rules(kept: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """For each scenario, how many settings of each other rule one of ours is no worse than."""
+    results, matched = kept["results"], kept["matched"]
+    for scenario in dict.fromkeys(result["scenario"] for result in results):
+        there = [result for result in results if result["scenario"] == scenario]
+        cells = {"what": scenario, "calls": there[0]["calls"]}
+        cells["at once"] = max(result["peak_calls"] for result in there)
+        for rule, title in OTHER_RULES.items():
+            of_rule = [m for m in matched if (m["scenario"], m["rule"]) == (scenario, rule)]
+            good = sum(1 for verdict in of_rule if verdict["by"])
+            cells[title] = f"{good} of {len(of_rule)}"
+        yield cells | {"longest run s": round(max(result["seconds"] for result in there), 1)}
+
+
 def _yes(good: bool) -> str:
     return "yes" if good else "**no**"
 
+
+OTHER_RULES = {"seed": "seed's rule", "hpa": "HPA", "keda": "KEDA-style", "agones": "Agones-style"}
 
 PARTS = (
     Part(
@@ -181,6 +197,17 @@ beside what it was allowed: from the higher median of its first two quarters to 
 """,
         _soak,
     ),
+    Part(
+        "simulation/results.json",
+        """\
+## Scaling rules
+
+`make simulate SIMULATE="--out docs/simulation"`. Of the settings of each other rule, those that one
+of ours is no worse than in anything: calls that wait, 99th percentile of the wait, slot-hours paid,
+calls interrupted. The runs are on one core.
+""",
+        _rules,
+    ),
 )
 
 
@@ -198,7 +225,8 @@ def _sections(docs: Path) -> Iterator[str]:
         kept = json.loads(path.read_text("utf-8"))
         yield part.text
         yield "\n".join(_table(list(part.rows(kept)))) + "\n"
-        yield _measured_on(kept["machine"]) + "\n"
+        if "machine" in kept:
+            yield _measured_on(kept["machine"]) + "\n"
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
