@@ -48,7 +48,7 @@ def connected(kubeconfig: str = "") -> client.ApiClient:
             f"ASR_SCALER=kubernetes: no cluster to speak with ({error}); run in a pod with a "
             "service account, or set ASR_KUBECONFIG"
         ) from error
-    settings.retries = False  # the loop's next look is the retry
+    settings.retries = False  # a later look of the loop is the retry
     return client.ApiClient(settings)
 
 
@@ -115,11 +115,18 @@ async def called(threads: ThreadPoolExecutor, call: Callable[..., Any], *argumen
     except ApiException as error:
         if error.status == 409:
             raise ScaleConflict(f"{arguments[0]} has changed meanwhile") from error
-        raise WorkloadDown(f"kubernetes: {arguments[0]}: {_said(error)}") from error
+        message = f"kubernetes: {arguments[0]}: {_said(error)}"
+        raise WorkloadDown(message, retry_after=_asked(error)) from error
     except TimeoutError as error:
         raise WorkloadDown(f"kubernetes: no answer within {CALL_SECONDS:g} s") from error
     except (HTTPError, OSError) as error:
         raise WorkloadDown(f"kubernetes: {type(error).__name__}: {error}"[:300]) from error
+
+
+def _asked(error: ApiException) -> float:
+    """Seconds of Retry-After. Not a date: it would be of another machine's clock."""
+    text = str((error.headers or {}).get("Retry-After", ""))
+    return float(text) if text.isdecimal() else 0.0
 
 
 def _said(error: ApiException) -> str:

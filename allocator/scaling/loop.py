@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from allocator import metrics
 from allocator.scaling import policies
 from allocator.scaling.model_scaler import ModelScaler
 from allocator.scaling.observation import Bounds
-from allocator.scaling.scaled import ScaleConflict, Workload
+from allocator.scaling.respite import Respite
+from allocator.scaling.scaled import ScaleConflict, Workload, WorkloadDown
 from allocator.scaling.schedule import Schedule
 from allocator.settings import MonitorSettings
 from allocator.store import NotLeader, Office, Store
@@ -46,6 +48,7 @@ class ScalingLoop:
         workload: Workload,
         models: Iterable[Scaled],
         may_act: Callable[[], bool] = lambda: True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Args:
         settings: of the monitor.
@@ -53,6 +56,7 @@ class ScalingLoop:
         workload: what runs them.
         models: whose workers.
         may_act: whether this process holds what else it needs to scale (a Lease).
+        clock: monotonic seconds.
         """
         self._may_act = may_act
         self._settings = settings
@@ -63,9 +67,16 @@ class ScalingLoop:
         self._office: Office | None = None
         self._scalers: dict[str, ModelScaler] = {}
         self._failing: set[str] = set()
+        # Not of a term: an API server that throttles is not asked more often by a new leader.
+        self._respites = {
+            one.model: Respite(settings.check_interval, clock) for one in self._models
+        }
 
     async def look(self, office: Office) -> None:
         """Look at each model once; one model's failure is logged and keeps no other waiting.
+
+        A model whose workload did not answer is left alone for a while, ever longer, and as long as
+        was asked for.
 
         Raises:
             NotLeader: another one leads now.
@@ -90,24 +101,30 @@ class ScalingLoop:
         return self._settings.check_interval * random.uniform(0.9, 1.0)
 
     async def _look_at(self, model: str, scaler: ModelScaler) -> None:
+        respite = self._respites[model]
+        if not respite.over:
+            return
         try:
             await scaler.look()
+            respite.answered()
             self._failing.discard(model)
         except NotLeader:
             raise
         except ScaleConflict as error:
             # The next look sees what the other one did, and decides anew.
             _log.info("scaled by somebody else", model=model, error=str(error))
+        except WorkloadDown as error:
+            self._failed(model, error, again_in=respite.failed(error))
         except AsrError as error:
             self._failed(model, error)
         except Exception as error:
             _log.exception("looking at the workers fails", model=model)
             self._failed(model, error)
 
-    def _failed(self, model: str, error: Exception) -> None:
+    def _failed(self, model: str, error: Exception, **more: float) -> None:
         metrics.SCALING_ERRORS.labels(model).inc()
         if model not in self._failing:
-            _log.warning("workers not looked at", model=model, error=str(error))
+            _log.warning("workers not looked at", model=model, error=str(error), **more)
         self._failing.add(model)
 
     def _scaler(self, one: Scaled, office: Office) -> ModelScaler:

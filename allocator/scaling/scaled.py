@@ -13,9 +13,18 @@ class ScaleConflict(Exception):
 
 
 class WorkloadDown(BackendDown):
-    """What runs the workers does not answer, or not in time."""
+    """What runs the workers does not answer, or not in time.
+
+    Args:
+        message: what was answered.
+        retry_after: seconds for which it asks to be left alone; 0: it does not say.
+    """
 
     hint = "The workers cannot be scaled now; is the API server reachable?"
+
+    def __init__(self, message: str = "", *, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from allocator.leader import Elector
 from allocator.scaling.journal import explain
 from allocator.scaling.loop import Scaled, ScalingLoop
 from allocator.scaling.observation import Bounds
+from allocator.scaling.respite import LONGEST
 from allocator.scaling.scaled import Scale, ScaleConflict, WorkloadDown
 from allocator.settings import MonitorSettings
 from allocator.store import NotLeader, Store
@@ -16,6 +19,7 @@ from tests.support.allocator import FakeWorker, open_session
 pytestmark = pytest.mark.integration
 
 SLOTS = 2
+CHECK_INTERVAL = 2.0
 
 
 class Shelf:
@@ -71,15 +75,33 @@ def shelf(store):
     return Shelf(store)
 
 
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
 @pytest.fixture
-def loop(store, shelf):
-    return make(store, shelf)
+def clock():
+    return Clock()
 
 
-def make(store, shelf, least=1, most=5, **settings):
-    own = {"scaling_policy": "seed", "scaling_target": 1, "monitor_http": "", **settings}
+@pytest.fixture
+def loop(store, shelf, clock):
+    return make(store, shelf, clock=clock)
+
+
+def make(store, shelf, least=1, most=5, clock=time.monotonic, **settings):
+    own = {
+        "scaling_policy": "seed",
+        "scaling_target": 1,
+        "monitor_http": "",
+        "check_interval": CHECK_INTERVAL,
+        **settings,
+    }
     scaled = [Scaled("english", SLOTS, Bounds(least, most))]
-    return ScalingLoop(MonitorSettings(**own), store, shelf, scaled)
+    return ScalingLoop(MonitorSettings(**own), store, shelf, scaled, clock=clock)
 
 
 async def call(store, shelf):
@@ -187,13 +209,64 @@ async def test_looks_that_change_nothing_do_not_fill_the_journal(store, shelf, l
 
 @pytest.mark.parametrize("error", [ScaleConflict("changed"), WorkloadDown("no answer")])
 async def test_what_scaling_fails_at_is_tried_again_at_the_next_look(
-    store, shelf, loop, office, error
+    store, shelf, loop, office, clock, error
 ):
     shelf.fail = [error]
     await loop.look(office)
     assert shelf.told["english"] == 0
+    clock.now += CHECK_INTERVAL
     await loop.look(office)
     assert shelf.told["english"] == 1
+
+
+async def test_a_workload_that_goes_on_failing_is_asked_ever_more_seldom(
+    store, shelf, loop, office, clock
+):
+    shelf.fail = [WorkloadDown("no answer") for _ in range(500)]
+    looks = 300
+    for _ in range(looks):
+        await loop.look(office)
+        clock.now += CHECK_INTERVAL
+    tried = 500 - len(shelf.fail)
+    assert looks * CHECK_INTERVAL / LONGEST <= tried <= looks * CHECK_INTERVAL / LONGEST * 2 + 5
+    shelf.fail.clear()
+    clock.now += LONGEST
+    await loop.look(office)
+    assert shelf.told["english"] == 1
+
+
+async def test_a_workload_that_asks_for_time_is_left_alone_so_long(
+    store, shelf, loop, office, clock
+):
+    shelf.fail = [WorkloadDown("throttled", retry_after=20)]
+    await loop.look(office)
+    clock.now += 19.9
+    await loop.look(office)
+    assert shelf.told["english"] == 0
+    clock.now += 0.1
+    await loop.look(office)
+    assert shelf.told["english"] == 1
+
+
+async def test_a_model_that_cannot_be_scaled_keeps_no_other_waiting(store, office, clock):
+    asked = []
+
+    class WithoutMalay(Shelf):
+        async def replicas(self, model):
+            asked.append(model)
+            if model == "malay":
+                raise WorkloadDown("there is no such StatefulSet")
+            return await super().replicas(model)
+
+    settings = MonitorSettings(
+        scaling_policy="seed", scaling_target=1, monitor_http="", check_interval=CHECK_INTERVAL
+    )
+    models = [Scaled(model, SLOTS, Bounds(1, 5)) for model in ("malay", "english")]
+    loop = ScalingLoop(settings, store, WithoutMalay(store), models, clock=clock)
+    for _ in range(3):
+        await loop.look(office)
+    assert asked.count("malay") == 1
+    assert asked.count("english") >= 3
 
 
 async def test_a_leader_that_was_replaced_changes_nothing(store, shelf, loop, office):

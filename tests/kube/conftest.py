@@ -75,7 +75,10 @@ def _statefulsets(api: client.ApiClient) -> Iterator[Callable[..., str]]:
 
 
 def body_of(name: str, replicas: Any, **spec: Any) -> dict[str, Any]:
-    """A StatefulSet whose pods stay Terminating until they are released."""
+    """A StatefulSet whose pods stay Terminating until they are released.
+
+    No scheduler takes them, so no machine runs them: a test writes their status itself.
+    """
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -87,7 +90,10 @@ def body_of(name: str, replicas: Any, **spec: Any) -> dict[str, Any]:
             "selector": {"matchLabels": {"app": name}},
             "template": {
                 "metadata": {"labels": {"app": name}, "finalizers": [HOLD]},
-                "spec": {"containers": [{"name": "worker", "image": "worker"}]},
+                "spec": {
+                    "schedulerName": "nobody",
+                    "containers": [{"name": "worker", "image": "worker"}],
+                },
             },
             **spec,
         },

@@ -1,4 +1,7 @@
-"""What the stand-in keeps: objects with versions, and a StatefulSet controller over its pods."""
+"""What the stand-in keeps: objects with versions, and the controllers over its pods.
+
+There is no kubelet: a pod stays Pending until somebody writes its status.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,12 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-_OWN = ("name", "namespace", "uid", "deletionTimestamp")
+from tests.kube.pods import budget_status, guards, leaves, ordinal, ready
+
+_OWN = ("name", "namespace", "uid", "generation", "deletionTimestamp")
 """What no client changes."""
+
+_CONTROLLED = ("statefulsets", "pods", "poddisruptionbudgets")
 
 
 class Refused(Exception):
@@ -26,7 +33,7 @@ Key = tuple[str, str, str]
 
 @dataclass
 class Objects:
-    """Everything that lies in etcd, and what the StatefulSet controller makes of it."""
+    """Everything that lies in etcd, and what the controllers make of it."""
 
     stored: dict[Key, dict[str, Any]] = field(default_factory=dict)
     events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
@@ -53,7 +60,9 @@ class Objects:
             raise Refused(409, "AlreadyExists", f'{kind} "{name}" already exists')
         self._check(kind, body)
         made = copy.deepcopy(body)
-        made["metadata"] |= {"namespace": namespace, "uid": str(uuid.uuid4())}
+        made["metadata"] |= {"namespace": namespace, "uid": str(uuid.uuid4()), "generation": 1}
+        if kind in _CONTROLLED:
+            made["status"] = {"phase": "Pending"} if kind == "pods" else {}
         return made if dry else self._store(kind, namespace, made, "ADDED")
 
     def replace(
@@ -67,7 +76,31 @@ class Objects:
         made = copy.deepcopy(body)
         kept = {key: now["metadata"][key] for key in _OWN if key in now["metadata"]}
         made["metadata"] = {**made.get("metadata", {}), **kept}
+        # The status is not its to write, whatever the body says.
+        if kind in _CONTROLLED:
+            made["status"] = copy.deepcopy(now["status"])
+        if made.get("spec") != now.get("spec"):
+            made["metadata"]["generation"] += 1
         return made if dry else self._store(kind, namespace, made, "MODIFIED")
+
+    def replace_status(
+        self, kind: str, namespace: str, name: str, body: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What the subresource ``status`` takes: the status, and nothing else."""
+        made = copy.deepcopy(self.get(kind, namespace, name))
+        made["status"] = copy.deepcopy(body.get("status", {}))
+        return self._store(kind, namespace, made, "MODIFIED")
+
+    def evict(self, namespace: str, name: str) -> None:
+        """What the subresource ``eviction`` of a pod does: ask the budget, then delete."""
+        pod = self.get("pods", namespace, name)
+        pending = pod.get("status", {}).get("phase") == "Pending"
+        if not (pending or leaves(pod)):
+            for budget in self.list("poddisruptionbudgets", namespace, {}):
+                if guards(budget, pod) and budget["status"]["disruptionsAllowed"] < 1:
+                    why = "Cannot evict pod as it would violate the pod's disruption budget."
+                    raise Refused(429, "TooManyRequests", why)
+        self.delete("pods", namespace, name)
 
     def delete(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
         found = self.get(kind, namespace, name)
@@ -93,35 +126,50 @@ class Objects:
         leaving = made["metadata"].get("deletionTimestamp")
         if leaving and not made["metadata"].get("finalizers"):
             self.remove(kind, namespace, name)
-        elif kind in ("statefulsets", "pods"):
+        elif kind in _CONTROLLED:
             self.control()
         return made
 
     def control(self) -> None:
-        """The StatefulSet controller, with Parallel pod management."""
-        for (kind, namespace, name), one in list(self.stored.items()):
-            if kind != "statefulsets":
-                continue
-            wanted = one["spec"].get("replicas", 1)
-            pods = {_ordinal(pod): pod for pod in self._pods(one)}
-            for ordinal in range(wanted):
-                # A pod on its way out keeps its ordinal until it is gone.
-                if ordinal not in pods:
-                    self._pod(one, namespace, f"{name}-{ordinal}")
-            for ordinal, pod in pods.items():
-                if ordinal >= wanted and not pod["metadata"].get("deletionTimestamp"):
-                    self.delete("pods", namespace, pod["metadata"]["name"])
-            alive = self._pods(one)
-            status = {"replicas": len(alive), "readyReplicas": len(alive)}
-            if one.get("status") != status:
-                one["status"] = status
-                one["metadata"]["resourceVersion"] = str(next(self._versions))
+        """Both controllers act until nothing is left to do."""
+        for (kind, namespace, _), one in list(self.stored.items()):
+            if kind == "statefulsets":
+                self._control_set(namespace, one)
+            elif kind == "poddisruptionbudgets":
+                pods = [pod for pod in self.list("pods", namespace, {}) if guards(one, pod)]
+                self._set_status(one, budget_status(one, pods))
+
+    def _control_set(self, namespace: str, one: dict[str, Any]) -> None:
+        """With Parallel pod management. No budget is asked."""
+        wanted, name = one["spec"].get("replicas", 1), one["metadata"]["name"]
+        for place in range(wanted):
+            # A pod on its way out keeps its ordinal until it is gone.
+            if ("pods", namespace, f"{name}-{place}") not in self.stored:
+                self._pod(one, namespace, f"{name}-{place}")
+        for pod in self._pods(one):
+            # Each deletion has the controllers act again: the rest may be gone when it returns.
+            there = ("pods", namespace, pod["metadata"]["name"]) in self.stored
+            if there and ordinal(pod) >= wanted and not leaves(pod):
+                self.delete("pods", namespace, pod["metadata"]["name"])
+        alive = self._pods(one)
+        status = {
+            "replicas": len(alive),
+            "readyReplicas": sum(ready(pod) for pod in alive),
+            "observedGeneration": one["metadata"]["generation"],
+        }
+        self._set_status(one, status)
+
+    def _set_status(self, one: dict[str, Any], status: dict[str, int]) -> None:
+        if one.get("status") != status:
+            one["status"] = status
+            one["metadata"]["resourceVersion"] = str(next(self._versions))
 
     def _pod(self, owner: dict[str, Any], namespace: str, name: str) -> None:
         template = owner["spec"]["template"]
         pod = copy.deepcopy(template)
         pod.setdefault("metadata", {})["name"] = name
-        pod["metadata"]["namespace"] = namespace
+        pod["metadata"] |= {"namespace": namespace, "uid": str(uuid.uuid4()), "generation": 1}
+        pod["status"] = {"phase": "Pending"}
         pod["metadata"]["ownerReferences"] = [
             {
                 "apiVersion": "apps/v1",
@@ -164,7 +212,3 @@ def check_replicas(replicas: Any) -> None:
 def _labels(one: dict[str, Any]) -> dict[str, str]:
     labels: dict[str, str] = one["metadata"].get("labels") or {}
     return labels
-
-
-def _ordinal(pod: dict[str, Any]) -> int:
-    return int(pod["metadata"]["name"].rsplit("-", 1)[1])

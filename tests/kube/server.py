@@ -17,11 +17,17 @@ from aiohttp import web
 
 from tests.kube.objects import Objects, Refused, check_replicas
 
-_KINDS = {"statefulsets": "StatefulSet", "pods": "Pod", "leases": "Lease"}
+_KINDS = {
+    "statefulsets": "StatefulSet",
+    "pods": "Pod",
+    "leases": "Lease",
+    "poddisruptionbudgets": "PodDisruptionBudget",
+}
 _VERSIONS = {
     "statefulsets": "apps/v1",
     "pods": "v1",
     "leases": "coordination.k8s.io/v1",
+    "poddisruptionbudgets": "policy/v1",
 }
 
 
@@ -56,8 +62,11 @@ class Stub:
 
     async def _start(self, port: int) -> None:
         app = web.Application(middlewares=[self._answer])
-        for group in ("/apis/apps/v1", "/api/v1", "/apis/coordination.k8s.io/v1"):
-            many = group + "/namespaces/{namespace}/{kind}"
+        for version in set(_VERSIONS.values()):
+            many = (
+                f"/{'apis' if '/' in version else 'api'}/{version}"
+                + "/namespaces/{namespace}/{kind}"
+            )
             app.router.add_get(many, self._list)
             app.router.add_post(many, self._create)
             one = many + "/{name}"
@@ -67,6 +76,8 @@ class Stub:
             app.router.add_delete(one, self._delete)
             app.router.add_get(one + "/scale", self._scale)
             app.router.add_patch(one + "/scale", self._patch_scale)
+            app.router.add_patch(one + "/status", self._patch_status)
+            app.router.add_post(one + "/eviction", self._evict)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
@@ -152,6 +163,17 @@ class Stub:
             info["kind"], info["namespace"], info["name"], body, _dry(request)
         )
         return _scale_of(made)
+
+    async def _patch_status(self, request: web.Request) -> Any:
+        info = request.match_info
+        body = await _patched(request, self._one(request))
+        made = self.objects.replace_status(info["kind"], info["namespace"], info["name"], body)
+        return self._whole(info["kind"], made)
+
+    async def _evict(self, request: web.Request) -> Any:
+        self.objects.evict(request.match_info["namespace"], request.match_info["name"])
+        body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+        return web.json_response({**body, "code": 201}, status=201)
 
     async def _watch(self, request: web.Request, kind: str, namespace: str) -> Any:
         answer = web.StreamResponse(headers={"Content-Type": "application/json"})

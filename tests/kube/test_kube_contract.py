@@ -40,6 +40,25 @@ def scale(apps, name, replicas, version=None):
     return apps.patch_namespaced_stateful_set_scale(name, NAMESPACE, body)
 
 
+def make_ready(core, name, replicas):
+    """What a kubelet does once the pods' probes pass."""
+    eventually(lambda: len(pods(core, name)) == replicas, within=20)
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    for ordinal in range(replicas):
+        core.patch_namespaced_pod_status(f"{name}-{ordinal}", NAMESPACE, {"status": status})
+
+
+def settled(apps, name):
+    """The set's status, once its controller has seen its present spec."""
+
+    def seen():
+        one = apps.read_namespaced_stateful_set(name, NAMESPACE)
+        return one.status.observed_generation == one.metadata.generation
+
+    eventually(seen, within=20)
+    return apps.read_namespaced_stateful_set(name, NAMESPACE).status
+
+
 def refused(status, call, *arguments, **more):
     with pytest.raises(client.ApiException) as caught:
         call(*arguments, **more)
@@ -166,6 +185,72 @@ def test_a_pod_in_the_middle_is_made_again(core, statefulset):
     core.delete_namespaced_pod(f"{name}-1", NAMESPACE)
     release(core, f"{name}-1")
     eventually(lambda: pods(core, name) == {0: False, 1: False, 2: False}, within=20)
+
+
+def test_pods_that_drain_count_as_ready_though_they_take_no_calls(apps, core, statefulset):
+    name = statefulset(3)
+    make_ready(core, name, 3)
+    eventually(lambda: settled(apps, name).ready_replicas == 3, within=20)
+    scale(apps, name, 1)
+    eventually(lambda: pods(core, name) == {0: False, 1: True, 2: True}, within=20)
+    # Another change, so that the status is one which the controller made with both Terminating.
+    scale(apps, name, 2)
+    assert settled(apps, name).ready_replicas == 3
+    release(core, f"{name}-2")
+    eventually(lambda: settled(apps, name).ready_replicas == 2, within=20)
+
+
+@pytest.fixture
+def budget(cluster):
+    """Make disruption budgets for the pods of StatefulSets."""
+    policy = client.PolicyV1Api(cluster)
+    made = []
+
+    def make(name, least):
+        spec = {"minAvailable": least, "selector": {"matchLabels": {"app": name}}}
+        body = {"metadata": {"name": name}, "spec": spec}
+        policy.create_namespaced_pod_disruption_budget(NAMESPACE, body)
+        made.append(name)
+
+        def counts():
+            found = policy.read_namespaced_pod_disruption_budget(name, NAMESPACE)
+            return found.status.current_healthy == least
+
+        eventually(counts, within=20)
+
+    yield make
+    for name in made:
+        policy.delete_namespaced_pod_disruption_budget(name, NAMESPACE)
+
+
+def test_a_disruption_budget_guards_against_evictions_and_not_against_a_scale_down(
+    apps, core, statefulset, budget
+):
+    name = statefulset(3)
+    make_ready(core, name, 3)
+    budget(name, least=3)
+    eviction = {"metadata": {"name": f"{name}-2"}}
+    refused(429, core.create_namespaced_pod_eviction, f"{name}-2", NAMESPACE, eviction)
+    assert pods(core, name) == {0: False, 1: False, 2: False}
+    scale(apps, name, 1)
+    eventually(lambda: pods(core, name) == {0: False, 1: True, 2: True}, within=20)
+
+
+def test_what_no_budget_guards_is_evicted(core, statefulset):
+    name = statefulset(2)
+    make_ready(core, name, 2)
+    eviction = {"metadata": {"name": f"{name}-1"}}
+    core.create_namespaced_pod_eviction(f"{name}-1", NAMESPACE, eviction)
+    eventually(lambda: pods(core, name) == {0: False, 1: True}, within=20)
+
+
+def test_a_status_is_written_where_it_lies_and_nowhere_else(core, statefulset):
+    name = statefulset(1)
+    eventually(lambda: len(pods(core, name)) == 1, within=20)
+    core.patch_namespaced_pod(f"{name}-0", NAMESPACE, {"status": {"phase": "Running"}})
+    assert core.read_namespaced_pod(f"{name}-0", NAMESPACE).status.phase == "Pending"
+    make_ready(core, name, 1)
+    assert core.read_namespaced_pod(f"{name}-0", NAMESPACE).status.phase == "Running"
 
 
 def test_a_lease_that_was_renewed_meanwhile_cannot_be_taken(cluster):

@@ -56,6 +56,13 @@ async def test_what_the_server_does_not_do_is_said_and_tried_again_later(stub, w
     assert (await workload.replicas("english")).replicas == 2
 
 
+async def test_a_server_that_throttles_says_for_how_long(stub, workload):
+    stub.faults.append(("*", 429))
+    with pytest.raises(WorkloadDown) as caught:
+        await workload.replicas("english")
+    assert caught.value.retry_after == 1
+
+
 async def test_a_server_that_hangs_holds_up_a_look_no_longer_than_stated(stub, workload, hurried):
     stub.faults.append(("*", 0))
     begin = time.monotonic()
