@@ -44,10 +44,10 @@ bench: $(STAMP) servers  ## latency of the decoupling, streams per machine (BENC
 bench-batch: $(STAMP) servers  ## recordings: throughput against NeMo's transcribe(), memory, live calls beside them
 	@$(BIN)/python -m tests.bench.batch $(BATCH)
 
-faults: $(STAMP) servers  ## strike everything while people talk (hours; FAULTS="--rounds 1 gateway" for less)
-	@$(BIN)/python -m tests.faults $(FAULTS)
+faults: $(STAMP) servers  ## strike everything while people talk, then recordings (hours; FAULTS="--rounds 1 gateway" for less)
+	@$(BIN)/python -m tests.faults.both $(FAULTS)
 
-faults-batch: $(STAMP) servers  ## the same for recordings (half an hour; FAULTS="--rounds 1 killed" for less)
+faults-batch: $(STAMP) servers  ## recordings alone (half an hour; FAULTS="--rounds 1 killed" for less)
 	@$(BIN)/python -m tests.faults.batch $(FAULTS)
 
 simulate: $(STAMP)  ## compare scaling rules on made-up days of calls (SIMULATE="--quick" for less)

@@ -29,12 +29,18 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Play, print, write; 1 if a target was missed."""
-    parser = _parser()
-    options = parser.parse_args()
+    made = parser("python -m tests.faults")
+    options = made.parse_args()
     try:
-        cases = chosen(options.words)
+        chosen(options.words)
     except KeyError as unknown:
-        parser.error(f"no case has {unknown} in its name; --list names them")
+        made.error(f"no case has {unknown} in its name; --list names them")
+    return play(options)
+
+
+def play(options: argparse.Namespace) -> int:
+    """The same with options that were read."""
+    cases = chosen(options.words)
     if options.list:
         for case in cases:
             print(f"{case.name:42} {(case.strike.__doc__ or '').strip()}")
@@ -79,8 +85,9 @@ def _play(phases: Sequence[Phase], worlds: Worlds, record: Record, progress: Pro
             progress.tell(played)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+def parser(program: str) -> argparse.ArgumentParser:
+    """Reads the options of a program of that name."""
+    parser = argparse.ArgumentParser(prog=program, description=__doc__)
     parser.add_argument("words", nargs="*", metavar="WORD", help="only cases with it in their name")
     parser.add_argument("--rounds", type=int, default=20, help="of each case  [20]")
     parser.add_argument("--sessions", type=int, default=SESSIONS, help="live in each round  [8]")

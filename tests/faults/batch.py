@@ -17,14 +17,15 @@ from tests.bench import machine
 from tests.bench import report as bench
 from tests.faults.batch_cases import CASES, Case
 from tests.faults.batch_round import Outcome, Rounds
-from tests.faults.batch_world import MINUTES, WORKERS, world
+from tests.faults.batch_world import MINUTES, SHORT_MINUTES, WORKERS, world
 
 HEAD = """# Recordings under fault
 
 Written by `python -m tests.faults.batch`. {workers} batch workers, RabbitMQ, Redis, all real
-processes; in each round {recordings} recordings of {minutes} minutes together are transcribed;
-at a random moment something is struck. The model says a checksum of every second, so that a sample
-which is lost, doubled or displaced makes another text.
+processes; in each round {recordings} recordings of {minutes} minutes together are transcribed, or
+{short} short ones, each of which is one task; at a random moment something is struck. The model
+says a checksum of every second, so that a sample which is lost, doubled or displaced makes
+another text.
 
 - **lost**: jobs that did not end, or ended otherwise than they must.
 - **differing**: transcripts that are not, to the byte, those of the undisturbed run.
@@ -39,11 +40,19 @@ seed {seed}.
 
 def main() -> int:
     """Play, print, write; 1 if a promise was not kept."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
+    if not any(_wanted(name, options.words) for name in CASES):
+        parser.error("no case has such a word in its name; --list names them")
+    return play(options)
+
+
+def play(options: argparse.Namespace) -> int:
+    """The same with options that were read."""
     cases = [case for name, case in CASES.items() if _wanted(name, options.words)]
     if options.list:
         for case in cases:
-            print(f"{case.name:36} {' '.join((case.strike.__doc__ or '').split())}")
+            print(f"{case.name:46} {' '.join((case.strike.__doc__ or '').split())}")
         return 0
     # As Ctrl-C: what was started is taken down.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -51,7 +60,7 @@ def main() -> int:
     played: dict[str, list[Outcome]] = {case.name: [] for case in cases}
     with (
         tempfile.TemporaryDirectory(prefix="asr-batch-faults-") as name,
-        world(options.keep or Path(name)) as made,
+        world((options.keep or Path(name)) / "recordings") as made,
     ):
         rounds = Rounds(made, options.seed)
         for number in range(options.rounds):
@@ -103,6 +112,7 @@ def _write(
     path.write_text(json.dumps(whole, indent=2) + "\n", "utf-8")
     facts = {
         **about, "workers": len(WORKERS), "recordings": len(MINUTES), "minutes": sum(MINUTES),
+        "short": len(SHORT_MINUTES),
     }  # fmt: skip
     lines = ["| " + " | ".join(rows[0]) + " |", "| --- |" + " ---: |" * 7 + " --- |"]
     lines += ["| " + " | ".join(str(cell) for cell in row.values()) + " |" for row in rows]

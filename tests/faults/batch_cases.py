@@ -28,7 +28,12 @@ IN_FLIGHT: Final = int(HEAR_SECONDS / SHORTEST_PIECE)
 """Pieces that one process has in hand at the most."""
 
 STARTED_SECONDS: Final = 60.0
-POISONED_MINUTES: Final = 4.0
+POISONED_MINUTES: Final = (6.0, 3.0)
+"""Of a recording that is heard in several tasks, and of one that is all of one task."""
+
+STRIKES_SECONDS: Final = 2.0
+SHORT_STRIKES_SECONDS: Final = 1.2
+"""After the first piece is heard, at the most: while there is work."""
 
 
 @dataclass(slots=True)
@@ -52,8 +57,13 @@ class Strike:
     notes: list[str] = field(default_factory=list)
 
     async def create(self) -> None:
-        """Have all recordings transcribed."""
+        """Have all long recordings transcribed."""
         for path in self.world.recordings:
+            await self.add(path)
+
+    async def create_short(self) -> None:
+        """Have all short recordings transcribed."""
+        for path in self.world.short:
             await self.add(path)
 
     async def add(self, path: Path) -> str:
@@ -62,13 +72,13 @@ class Strike:
         self.made[job.id] = path
         return job.id
 
-    async def under_way(self) -> None:
+    async def under_way(self, most: float = STRIKES_SECONDS) -> None:
         """Wait for the first piece, then for a random while."""
         before = sum(self.world.heard().values())
         await eventually_async(
             lambda: sum(self.world.heard().values()) > before, within=STARTED_SECONDS
         )
-        await self.pause(0.0, 2.0)
+        await self.pause(0.0, most)
 
     async def pause(self, least: float, most: float) -> None:
         """A random while."""
@@ -197,6 +207,38 @@ async def redis_forgets_jobs(strike: Strike) -> None:
     await _forget_a_second(strike, strike.create)
 
 
+@case("hearing process killed in short recordings")
+async def child_killed_in_short(strike: Strike) -> None:
+    """kill -9 of the process that begins, cuts, hears and joins a recording in one task."""
+    await strike.create_short()
+    await strike.under_way(SHORT_STRIKES_SECONDS)
+    strike.rng.choice(strike.world.children()).kill()
+    strike.allowed = IN_FLIGHT
+
+
+@case("every batch worker killed in short recordings")
+async def every_worker_killed_in_short(strike: Strike) -> None:
+    """kill -9 of all of them while each has a whole recording in hand."""
+    await strike.create_short()
+    await strike.under_way(SHORT_STRIKES_SECONDS)
+    for worker in strike.world.workers:
+        worker.process.kill9()
+    strike.allowed = IN_FLIGHT * len(WORKERS)
+    await strike.pause(0.0, 2.0)
+    strike.world.repair()
+
+
+@case("Redis killed under short recordings", needs=own_redis)
+async def redis_killed_under_short(strike: Strike) -> None:
+    """kill -9; what was in hand goes on as a message, from what Redis has on its disk."""
+    await strike.create_short()
+    await strike.under_way(SHORT_STRIKES_SECONDS)
+    await asyncio.to_thread(strike.world.redis.kill9)
+    strike.allowed = IN_FLIGHT * len(WORKERS)
+    await strike.pause(0.2, 2.0)
+    await asyncio.to_thread(strike.world.redis.start)
+
+
 @case("a recording kills who hears it")
 async def deadly_recording(strike: Strike) -> None:
     """Each time, with the whole process: its job fails, the others do not notice."""
@@ -211,13 +253,15 @@ async def faulty_recording(strike: Strike) -> None:
 
 async def _poisoned(strike: Strike, which: str) -> None:
     sound = DEADLY if which == "deadly" else FAULTY
-    path = strike.world.folder / f"{which}.flac"
-    if not path.exists():
-        recording(path, POISONED_MINUTES, seed=99, sound=sound)
     await strike.create()
-    strike.failing[await strike.add(path)] = POISONED_MINUTES * 30
-    # The pieces beside it are heard together with it once, and alone; it itself to its last try.
-    strike.allowed = IN_FLIGHT + MAX_TRIES
+    for minutes in POISONED_MINUTES:
+        path = strike.world.folder / f"{which}-{minutes:g}.flac"
+        if not path.exists():
+            recording(path, minutes, seed=99, sound=sound)
+        strike.failing[await strike.add(path)] = minutes * 30
+        # The pieces beside it are heard together with it once, and alone; it itself to its last
+        # try.
+        strike.allowed += IN_FLIGHT + MAX_TRIES
 
 
 async def _forget_a_second(

@@ -72,6 +72,7 @@ class Rounds:
         strike = self._begin(random.Random(0))
         try:
             await strike.create()
+            await strike.create_short()
             found = {path: await self._transcript(strike, job) for job, path in strike.made.items()}
         finally:
             await strike.jobs.close()

@@ -38,7 +38,10 @@ WORKERS = ("batch-0", "batch-1")
 MODEL = "echo"
 CATALOGUE = f'[models.{MODEL}]\nkind = "echo"\nlanguage = "en"\n'
 MINUTES = (9, 7, 11, 5)
-"""Of the recordings that are transcribed in each round."""
+"""Of the recordings that are transcribed in most rounds: all too long for one task."""
+
+SHORT_MINUTES = (1.0, 2.5, 0.5, 3.5, 1.5, 3.0, 2.0, 2.5)
+"""Of those in rounds of short ones: each is one task."""
 
 HEARING = 0.004
 """Seconds a worker needs for a second of audio."""
@@ -58,6 +61,7 @@ class World:
     app: Celery
     folder: Path
     recordings: list[Path]
+    short: list[Path]
 
     def jobs(self) -> RedisJobs:
         """Jobs as their clients see them; close it."""
@@ -146,9 +150,10 @@ def world(folder: Path) -> Iterator[World]:
             cluster.batch_worker(name, MODEL, ("-I", "tests.faults.batch_watched"))
         recordings = [
             recording(folder / f"recording-{n}.flac", minutes, seed=n)
-            for n, minutes in enumerate(MINUTES)
+            for n, minutes in enumerate((*MINUTES, *SHORT_MINUTES))
         ]
-        made = World(rabbitmq, redis_server, cluster, app, folder, recordings)
+        long, short = recordings[: len(MINUTES)], recordings[len(MINUTES) :]
+        made = World(rabbitmq, redis_server, cluster, app, folder, long, short)
         eventually(lambda: _declared(made), within=READY_SECONDS, every=0.2)
         made.repair()
         yield made
