@@ -80,11 +80,15 @@ class ModelScaler:
         if self._startup.look(seen) and self._startup.seconds is not None:
             await journal.keep_startup(self._store, self._model, self._startup.seconds)
         plan = self._policy.plan(seen)
+        unheard = min(self._unheard.look(seen), scale.replicas)
+        wanted, reason = max(plan.replicas, unheard), plan.reason
+        if wanted > plan.replicas:
+            reason += f"; kept at {wanted}: nobody has heard of worker {wanted - 1} yet"
         cordoned: list[str] = []
         uncordoned: list[str] = []
         drained: list[str] = []
         for _ in range(STEPS):
-            todo = step(seen, plan.replicas)
+            todo = step(seen, wanted)
             lifted = await self._cordon(todo.uncordon, names, False)
             closed = await self._cordon(todo.cordon, names, True)
             uncordoned += lifted
@@ -94,11 +98,7 @@ class ModelScaler:
                 break
             # What was idle when it was cordoned may leave at once.
             scale, seen, names = await self._see(self._startup)
-        replicas, reason = step(seen, plan.replicas).replicas, plan.reason
-        unheard = min(self._unheard.look(seen), scale.replicas)
-        if replicas < unheard:
-            replicas = unheard
-            reason += f"; kept at {unheard}: nobody has heard of worker {unheard - 1} yet"
+        replicas = step(seen, wanted).replicas
         if replicas != scale.replicas:
             if not self._may_act():
                 raise NotLeader("the lease ran out during the look")
