@@ -32,7 +32,7 @@ class StandIn(rpc.ProviderServicer):
     def __init__(self, _: Named) -> None:
         self._schema = json.loads(SCHEMA.read_text("utf-8"))
 
-    def GetProviderSchema(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def GetProviderSchema(self, request: Any, context: Any) -> Any:
         """The schema beside this file."""
         return pb.GetProviderSchema.Response(
             provider=_schema(self._schema["provider"]),
@@ -40,19 +40,19 @@ class StandIn(rpc.ProviderServicer):
             data_source_schemas={k: _schema(v) for k, v in self._schema["data"].items()},
         )
 
-    def ValidateProviderConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def ValidateProviderConfig(self, request: Any, context: Any) -> Any:
         """Terraform has held it against the schema."""
         return pb.ValidateProviderConfig.Response()
 
-    def ValidateResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def ValidateResourceConfig(self, request: Any, context: Any) -> Any:
         """The same."""
         return pb.ValidateResourceConfig.Response()
 
-    def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def ValidateDataResourceConfig(self, request: Any, context: Any) -> Any:
         """The same."""
         return pb.ValidateDataResourceConfig.Response()
 
-    def StopProvider(self, request: Any, context: Any) -> Any:  # noqa: N802
+    def StopProvider(self, request: Any, context: Any) -> Any:
         """Nothing runs that could be stopped."""
         return pb.StopProvider.Response()
 
