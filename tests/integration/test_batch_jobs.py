@@ -127,6 +127,19 @@ async def test_any_celery_client_may_send_a_job_and_has_its_result(servers, tmp_
     assert len(found["text"].split()) >= 30
 
 
+async def test_whoever_died_before_saying_so_to_celery_is_made_up_for(servers, jobs, tmp_path):
+    _, app, _ = servers
+    made = await jobs.create(JobRequest(str(recording(tmp_path, 20))))
+    await ended(jobs, made.id)
+    result = app.AsyncResult(made.id)
+    said = await asyncio.to_thread(result.get, timeout=WITHIN)
+    # As it is then: the job is over, its task has no result, and its message comes again.
+    await asyncio.to_thread(result.forget)
+    await by_celery(app.send_task)(made.id, made.request)
+    again = app.AsyncResult(made.id)
+    assert await asyncio.to_thread(again.get, timeout=WITHIN) == said
+
+
 async def test_progress_is_in_the_state_and_in_the_events_that_flower_shows(
     servers, jobs, tmp_path
 ):
