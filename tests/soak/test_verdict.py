@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from tests.soak.kept import samples_of
 from tests.soak.samples import Samples
 from tests.soak.verdict import Verdict, judge
 
@@ -78,8 +79,9 @@ def test_a_leak_is_seen(growth: dict[str, float], figure: str) -> None:
     assert leaks(hour(**growth)) == [figure]
 
 
-def test_pools_that_grow_with_a_new_peak_of_sessions_are_explained() -> None:
-    assert leaks(hour(peak_at=2400)) == []
+@pytest.mark.parametrize("at", [1440, 1795, 2400])
+def test_pools_that_grow_with_a_new_peak_of_sessions_are_explained(at: float) -> None:
+    assert leaks(hour(peak_at=at)) == []
 
 
 def test_a_short_series_is_not_judged() -> None:
@@ -94,3 +96,8 @@ def test_a_process_that_still_loads_is_not_judged() -> None:
 
 def test_shrinking_is_flat() -> None:
     assert Verdict("redis", "clients", before=50, last=10, allowed=6, per_hour=-80).flat
+
+
+def test_a_kept_soak_has_what_was_measured() -> None:
+    samples = hour()
+    assert samples_of({"samples": samples.printable()}) == samples
