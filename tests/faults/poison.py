@@ -6,11 +6,13 @@ Given to Celery workers by `-I`; the product knows nothing of it.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
 
 from asr_tasks.celery import app
+from asr_tasks.contracts.audio import Chunk
 from asr_tasks.streaming.stream import Stream
 from asr_tasks.tasks.live import transcribe
 
@@ -28,7 +30,13 @@ class _Tasting:
         return getattr(self._stream, name)
 
     def __iter__(self) -> Any:
-        for chunk in self._stream:
+        return self._tasted(self._stream)
+
+    def joined(self, enough: float) -> Any:
+        return self._tasted(self._stream.joined(enough))
+
+    def _tasted(self, chunks: Iterable[Chunk]) -> Any:
+        for chunk in chunks:
             if POISON in chunk.pcm:
                 os._exit(139)  # as a segmentation fault in native code does: nothing is tidied up
             yield chunk
