@@ -128,6 +128,10 @@ run "the_upload_machine" {
     error_message = "It mounts the checkpoints, over TLS, as the workers' user."
   }
   assert {
+    condition     = aws_instance.this.user_data_replace_on_change
+    error_message = "Another file system means another machine: it mounts what its first start named."
+  }
+  assert {
     condition     = aws_instance.this.metadata_options[0].http_tokens == "required" && aws_instance.this.root_block_device[0].encrypted
     error_message = "IMDSv2, and an encrypted disk."
   }
