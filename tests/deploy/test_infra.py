@@ -169,8 +169,24 @@ def test_every_rule_for_a_variable_is_seen_to_refuse_something(folder: str) -> N
 
 
 def test_the_volume_has_the_form_that_terraform_gives_it(eks: Manifests) -> None:
-    volume = eks.get("PersistentVolume", "asr-models")["spec"]["csi"]["volumeHandle"]
-    assert re.fullmatch(r"fs-[0-9a-f]{17}::fsap-[0-9a-f]{17}", volume)
+    [volume] = eks.of("PersistentVolume")
+    handle = volume["spec"]["csi"]["volumeHandle"]
+    assert re.fullmatch(r"fs-[0-9a-f]{17}::fsap-[0-9a-f]{17}", handle)
+
+
+def test_the_guide_names_variables_and_outputs_that_there_are() -> None:
+    guide = (ROOT / "docs/eks.md").read_text("utf-8")
+    [written] = re.findall(r"```hcl\n(.*?)```", guide, re.S)
+    named = set(re.findall(r"^ *(\w+) +=", written, re.M))
+    variables = {
+        label.strip('"'): body
+        for block in hcl2.loads((INFRA / "variables.tf").read_text("utf-8"))["variable"]
+        for label, body in block.items()
+    }
+    needed = {name for name, body in variables.items() if "default" not in body}
+    assert needed <= named <= variables.keys()
+    outputs = set(re.findall(r'^output "(\w+)"', (INFRA / "outputs.tf").read_text("utf-8"), re.M))
+    assert set(re.findall(r"-chdir=infra output -raw (\w+)", guide)) == outputs
 
 
 def test_the_policies_hold_but_for_what_is_excused_with_a_reason() -> None:

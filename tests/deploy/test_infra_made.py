@@ -181,7 +181,7 @@ def test_who_may_use_the_bucket_is_who_uses_it(made: Made, eks: Manifests) -> No
 
 
 def test_the_drivers_are_those_of_the_volumes(made: Made, eks: Manifests) -> None:
-    drivers = {eks.get("PersistentVolume", "asr-models")["spec"]["csi"]["driver"]}
+    drivers = {one["spec"]["csi"]["driver"] for one in eks.of("PersistentVolume")}
     drivers |= {one["provisioner"] for one in eks.of("StorageClass")}
     addons = {one["addon_name"] for one in made.all("aws_eks_addon")}
     assert {f"aws-{name}-csi-driver" for name in ("efs", "ebs")} <= addons
@@ -207,8 +207,8 @@ def test_the_overlay_takes_what_terraform_says(made: Made, tmp_path: Path) -> No
     )  # fmt: skip
     manifests = Manifests.parse("eks", built.stdout)
     # The driver's form for an access point: FILE-SYSTEM:SUBPATH:ACCESS-POINT.
-    volume = manifests.get("PersistentVolume", "asr-models")["spec"]["csi"]
-    assert volume["volumeHandle"] == "fs-1::fsap-1"
+    [volume] = manifests.of("PersistentVolume")
+    assert volume["spec"]["csi"]["volumeHandle"] == "fs-1::fsap-1"
     for _, one in manifests.ours():
         assert container(one)["image"].startswith(made.outputs["registry"] + "/asr-")
     assert manifests.config("asr-settings")["data"]["ASR_UPLOADS"] == (
