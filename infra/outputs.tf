@@ -20,6 +20,11 @@ output "cluster" {
   value       = module.cluster.name
 }
 
+output "vpc" {
+  description = "The VPC, for the load balancer controller."
+  value       = module.network.vpc_id
+}
+
 output "upload_host" {
   description = "The machine for model uploads, if there is one."
   value       = one(module.uploader[*].host)

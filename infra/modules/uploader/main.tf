@@ -54,6 +54,7 @@ resource "aws_instance" "this" {
   iam_instance_profile        = aws_iam_instance_profile.this.name
   monitoring                  = true
   ebs_optimized               = true
+  user_data_replace_on_change = true # it is read at the first start only, and names the file system
   user_data                   = <<-EOT
     #!/bin/bash
     dnf install -y amazon-efs-utils
