@@ -80,8 +80,7 @@ class ModelScaler:
         if self._startup.look(seen) and self._startup.seconds is not None:
             await journal.keep_startup(self._store, self._model, self._startup.seconds)
         plan = self._policy.plan(seen)
-        unheard = min(self._unheard.look(seen), scale.replicas)
-        wanted, reason = max(plan.replicas, unheard), plan.reason
+        wanted, reason = max(plan.replicas, self._unheard.look(seen)), plan.reason
         if wanted > plan.replicas:
             reason += f"; kept at {wanted}: nobody has heard of worker {wanted - 1} yet"
         cordoned: list[str] = []
