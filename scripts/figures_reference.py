@@ -6,9 +6,15 @@ A result that is not kept has no section.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this tree, not one that is installed
+
+from allocator.simulation import report as simulation
+from tests.faults import report as faults
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 DOCUMENT = DOCS / "figures.md"
@@ -45,26 +51,10 @@ class Part(NamedTuple):
     rows: Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]]] = lambda kept: kept["rows"]
 
 
-OF_CALLS = {
-    "case": "what",
-    "rounds": "rounds",
-    "sessions": "sessions",
-    "chunks_lost": "chunks lost",
-    "finals_lost": "finals lost",
-    "finals_doubled": "finals doubled",
-    "differing": "differing",
-    "gap_median_ms": "gap p50 ms",
-    "gap_max_ms": "gap max ms",
-    "resumes_max_ms": "after return ms",
-    "missed": "missed",
-}
-"""Keys of faults.json, and how its columns are called."""
-
-
 def _faults(kept: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for row in kept["rows"]:
         if row["rounds"]:
-            cells = {title: row[key] for key, title in OF_CALLS.items()}
+            cells = {title: row[key] for key, title in faults.TITLES.items()}
             yield cells | {"missed": "; ".join(row["missed"])}
         else:
             yield {"what": row["case"], "missed": f"not played, because: {row['not_played']}"}
@@ -92,7 +82,9 @@ def _rules(kept: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         there = [result for result in results if result["scenario"] == scenario]
         cells = {"what": scenario, "calls": there[0]["calls"]}
         cells["at once"] = max(result["peak_calls"] for result in there)
-        for rule, title in OTHER_RULES.items():
+        for rule, title in simulation.TITLES.items():
+            if rule == "ours":
+                continue
             of_rule = [m for m in matched if (m["scenario"], m["rule"]) == (scenario, rule)]
             good = sum(1 for verdict in of_rule if verdict["by"])
             cells[title] = f"{good} of {len(of_rule)}"
@@ -102,8 +94,6 @@ def _rules(kept: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _yes(good: bool) -> str:
     return "yes" if good else "**no**"
 
-
-OTHER_RULES = {"seed": "seed's rule", "hpa": "HPA", "keda": "KEDA-style", "agones": "Agones-style"}
 
 PARTS = (
     Part(
