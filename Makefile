@@ -47,7 +47,7 @@ bench-batch: $(STAMP) servers  ## recordings: throughput against NeMo's transcri
 faults: $(STAMP) servers  ## strike everything while people talk, then recordings (hours; FAULTS="--rounds 1 gateway" for less)
 	@$(BIN)/python -m tests.faults.both $(FAULTS)
 
-faults-batch: $(STAMP) servers  ## recordings alone (half an hour; FAULTS="--rounds 1 killed" for less)
+faults-batch: $(STAMP) servers  ## recordings alone (an hour or more; FAULTS="--rounds 1 killed" for less)
 	@$(BIN)/python -m tests.faults.batch $(FAULTS)
 
 simulate: $(STAMP)  ## compare scaling rules on made-up days of calls (SIMULATE="--quick" for less)

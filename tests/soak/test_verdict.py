@@ -56,6 +56,27 @@ def hour(
     return samples
 
 
+def worker(
+    peak_at: float, *, memory_an_hour: float = 0.0, descriptors_an_hour: float = 0.0
+) -> Samples:
+    """One with a session now and then, and once eight of them; it grows as told."""
+    rng, samples = random.Random(1), Samples()
+    for at in range(0, 3600, 5):
+        share, up = at / HOUR, at >= peak_at
+        sessions = 8 if 0 <= at - peak_at < 60 else rng.choice([0, 0, 1])
+        samples.process("worker-english-2", 7).add(
+            at,
+            {
+                "rss_mib": 840 + 24 * up + memory_an_hour * share + rng.uniform(-1, 1),
+                "threads": 20 + 7 * up,
+                "fds": 24 + 9 * up + int(descriptors_an_hour * share),
+                "connections": 9 + 9 * up,
+                "sessions": sessions,
+            },
+        )
+    return samples
+
+
 def leaks(samples: Samples) -> list[str]:
     return [v.figure for v in judge(samples, CHURN, HOUR / 5, {}) if not v.flat]
 
@@ -79,9 +100,24 @@ def test_a_leak_is_seen(growth: dict[str, float], figure: str) -> None:
     assert leaks(hour(**growth)) == [figure]
 
 
-@pytest.mark.parametrize("at", [1440, 1795, 2400])
-def test_pools_that_grow_with_a_new_peak_of_sessions_are_explained(at: float) -> None:
-    assert leaks(hour(peak_at=at)) == []
+def test_pools_that_grow_with_a_new_peak_of_sessions_are_explained() -> None:
+    assert leaks(hour(peak_at=2400)) == []
+
+
+@pytest.mark.parametrize("at", [600, 1795, 2900])
+def test_a_worker_may_step_up_once_with_its_first_peak_of_sessions(at: float) -> None:
+    assert leaks(worker(at)) == []
+
+
+@pytest.mark.parametrize("at", [600, 1795, 2900])
+@pytest.mark.parametrize(
+    ("growth", "figure"),
+    [({"memory_an_hour": 80}, "memory MiB"), ({"descriptors_an_hour": 60}, "fds")],
+)
+def test_a_worker_that_leaks_is_seen_before_or_after_it(
+    at: float, growth: dict[str, float], figure: str
+) -> None:
+    assert leaks(worker(at, **growth)) == [figure]
 
 
 def test_a_short_series_is_not_judged() -> None:

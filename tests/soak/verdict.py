@@ -5,11 +5,9 @@ the second: some take a while to warm up, RabbitMQ's memory goes up and down by 
 that comes back is a new series. What may differ:
 
 ========================  ====================================================================
-memory                    2 %, or 5 MiB where that is more; of a worker, and 4 MiB for each
-                          session that it had at once for the first time after the middle of its
-                          second quarter: what happens later is not in that quarter's median
-threads, descriptors,     6, and 3 for each such session (pools keep what their peak needed)
-connections
+memory                    2 %, or 5 MiB where that is more
+threads, descriptors,     6, and 3 for each session that the process had at once for the first
+connections               time after its second quarter (pools keep what their peak needed)
 queues, keys, channels    6, and 3 a session as above
 descriptors, connections  24 more: what the pools of a worker, which begin small when it comes
 of RabbitMQ and Redis     back, hold after its peak
@@ -17,6 +15,10 @@ queues of no session      12: two for each caller who hung up and whose gateway 
                           they expire after 10 minutes without use
 keys of no session        none, ever
 ========================  ====================================================================
+
+A worker steps up in all of these when it first carries the most sessions that it ever does: its
+threads and pools begin small. What is judged of it is its life before that or after it, whichever
+lasted longer.
 
 A leak of one descriptor a call would be hundreds in an hour, one a restart a dozen.
 """
@@ -34,8 +36,6 @@ from tests.soak.samples import Samples, Table
 
 MEMORY_SHARE: Final = 0.02
 MEMORY_MIB: Final = 5.0
-MEMORY_PER_SESSION: Final = 4.0
-"""MiB: its thread, its connections, its state in the model. Measured: 3 to 3.5."""
 SLACK: Final = 6.0
 PER_SESSION: Final = 3.0
 QUEUES_PER_SESSION: Final = 2.0
@@ -104,8 +104,9 @@ def judge(
 
 
 def _of_process(series: str, rows: Table) -> Iterator[Verdict]:
-    more = MEMORY_PER_SESSION * _new_peak(rows) if series.startswith(WORKERS) else 0.0
-    yield _memory(series, "memory MiB", rows, rows["rss_mib"], more=more)
+    if series.startswith(WORKERS):
+        rows = _steady(rows)
+    yield _memory(series, "memory MiB", rows, rows["rss_mib"])
     pools = POOLS if series.startswith(SERVERS) else 0.0
     for figure in COUNTS:
         more = 0.0 if figure == "threads" else pools
@@ -129,11 +130,9 @@ def _of_census(rows: Table) -> Iterator[Verdict]:
     yield _count("rabbitmq", "channels", rows, rows["channels"])
 
 
-def _memory(
-    series: str, figure: str, rows: Table, values: NDArray[np.float64], *, more: float = 0.0
-) -> Verdict:
+def _memory(series: str, figure: str, rows: Table, values: NDArray[np.float64]) -> Verdict:
     before, last = _medians(rows, values)
-    allowed = max(MEMORY_SHARE * before, MEMORY_MIB) + more
+    allowed = max(MEMORY_SHARE * before, MEMORY_MIB)
     return Verdict(series, figure, before, last, round(allowed, 1), _per_hour(rows, values))
 
 
@@ -141,15 +140,19 @@ def _count(
     series: str, figure: str, rows: Table, values: NDArray[np.float64], *, pools: float = 0.0
 ) -> Verdict:
     before, last = _medians(rows, values)
-    allowed = SLACK + PER_SESSION * _new_peak(rows) + pools
+    sessions, half = rows["sessions"], _quarter(rows, 0) | _quarter(rows, 1)
+    new_peak = float(max(sessions.max() - sessions[half].max(), 0.0))
+    allowed = SLACK + PER_SESSION * new_peak + pools
     return Verdict(series, figure, before, last, allowed, _per_hour(rows, values))
 
 
-def _new_peak(rows: Table) -> float:
-    """Sessions at once beyond the most that the medians before the last quarter know of."""
-    sessions, times = rows["sessions"], rows["t"]
-    known = times <= times[0] + 3 / 8 * (times[-1] - times[0])
-    return float(max(sessions.max() - sessions[known].max(), 0.0))
+def _steady(rows: Table) -> Table:
+    """The longer part of a life, before or after it first carried its most sessions."""
+    times = rows["t"]
+    at = int(np.argmax(rows["sessions"]))
+    if times[at] - times[0] > times[-1] - times[at]:
+        return rows.between(times[0], times[at - 1])
+    return rows.between(times[at], times[-1])
 
 
 def _medians(rows: Table, values: NDArray[np.float64]) -> tuple[float, float]:
