@@ -91,8 +91,12 @@ class Crowd:
                     await self._until(number * self._plan.ramp / len(self._callers))
                     group.create_task(self._run(caller), name=f"caller {number}")
                 await clock
-        except* BadRequest as refused:
-            raise _first(refused) from refused
+        except ExceptionGroup as failed:
+            # Not `except*`: before Python 3.11.4 what is raised in it comes out wrapped.
+            refused = failed.subgroup(BadRequest)
+            if refused is None:
+                raise
+            raise _first(refused) from failed
         finally:
             self._figures.end()
 
@@ -159,7 +163,7 @@ async def _every(seconds: float, look: Callable[[], None]) -> AsyncIterator[None
         raise outcome
 
 
-def _first(group: BaseExceptionGroup[BadRequest]) -> BadRequest:
+def _first(group: ExceptionGroup[BadRequest]) -> BadRequest:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
