@@ -111,7 +111,10 @@ class MonitorSettings(AllocatorSettings):
         "workers.",
     )
     scale_down_seconds: float = Field(
-        30.0, ge=0, description="Fewer workers only once the plans of so long have all allowed it."
+        30.0,
+        ge=0,
+        description="Fewer workers only once the plans of so long have all allowed it; the "
+        "predictive policy waits at least as long as a worker was seen to need to start.",
     )
     scaling_schedule: str = Field(
         "", description="Free slots wanted at some hours, such as `mon-fri 08:00-18:00 = 40`."

@@ -31,7 +31,8 @@ def build(
         idle_workers: so many workers' worth of slots free at least (`SCALING_TARGET`).
         chance: with which an arriving session may have to wait for a slot, in (0, 1).
         idle_seconds: without a session for so long, a model with ``bounds.minimum`` 0 goes to zero.
-        down_seconds: fewer workers only once the highest plan of so many seconds allows it.
+        down_seconds: fewer workers only once the highest plan of so many seconds allows it, or of
+            the time that a worker needs to start where that is longer.
         schedule: free slots wanted at some hours of the week.
     """
     if name == "seed":

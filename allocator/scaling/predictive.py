@@ -76,7 +76,10 @@ class Predictive:
             why = f"Nobody has called for {self._idle_seconds:.0f} s, and the minimum is 0."
             return Plan(self._bounds.clamp(0), why, figures)
         wanted = self._bounds.clamp(max(1, math.ceil(slots / size - 1e-9)))
-        replicas = self._bounds.clamp(self._steadying.settle(seen.at, wanted, seen.replicas))
+        settled = self._steadying.settle(
+            seen.at, wanted, seen.replicas, startup=seen.startup or 0.0
+        )
+        replicas = self._bounds.clamp(settled)
         figures["wanted"] = float(wanted)
         return Plan(replicas, _reason(figures, forecast, replicas, wanted), figures)
 

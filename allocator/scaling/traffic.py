@@ -14,8 +14,9 @@ FAST_SECONDS: Final = 120.0
 SLOW_SECONDS: Final = 600.0
 """Two averages of the rate. While it climbs steadily each lags by its own length, so their
 difference tells the slope."""
-SURPRISE: Final = 1e-3
-"""So unlikely a count is no chance but a burst."""
+SURPRISE: Final = 1e-4
+"""So unlikely a count is no chance but a burst. (At 1e-3 a day of looks has a false one or two, and
+where workers start slowly each orders dozens.)"""
 BURST_LOOKS: Final = 3
 """A burst is looked for in the last one, two and three looks."""
 SIGNIFICANT: Final = 3.0

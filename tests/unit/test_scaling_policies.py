@@ -234,6 +234,21 @@ def test_up_at_once_down_only_to_the_highest_plan_of_a_while_and_not_all_at_once
     assert steadying.settle(80.0, 50, 23) == 50
 
 
+def test_a_worker_is_kept_at_least_as_long_as_its_successor_would_need_to_start() -> None:
+    steadying = Steadying(30.0)
+    assert steadying.settle(0.0, 8, 4, startup=300.0) == 8
+    assert steadying.settle(290.0, 4, 8, startup=300.0) == 8
+    assert steadying.settle(301.0, 4, 8, startup=300.0) == 4
+
+
+@pytest.mark.parametrize(("startup", "kept"), [(20.0, False), (300.0, True), (None, False)])
+def test_where_workers_start_slowly_they_leave_slowly(startup: float | None, kept: bool) -> None:
+    one = policy(down_seconds=30.0)
+    one.plan(seen(0.0, workers=20, startup=startup))
+    replicas = one.plan(seen(40.0, workers=20, startup=startup)).replicas
+    assert replicas == 20 if kept else replicas < 20
+
+
 @pytest.mark.parametrize("chance", [0.0, 1.0, -0.1])
 def test_a_chance_that_is_none_is_refused(chance: float) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
