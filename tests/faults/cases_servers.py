@@ -31,7 +31,7 @@ async def rabbitmq_cut(strike: Strike) -> None:
     strike.now()
 
 
-@case("RabbitMQ's connections stalled", resumes=3.0, seconds=14.0)
+@case("RabbitMQ's connections stalled", resumes=3.0, seconds=14.0, alone=True)
 async def rabbitmq_stalled(strike: Strike) -> None:
     """No packet passes, nobody is told; then everything that was held back comes at once."""
     link = strike.world.broker_link
@@ -83,7 +83,7 @@ async def redis_loses_a_second(strike: Strike) -> None:
     strike.returned()
 
 
-@case("Redis stalled", resumes=3.0, seconds=14.0)
+@case("Redis stalled", resumes=3.0, seconds=14.0, alone=True)
 async def redis_stalled(strike: Strike) -> None:
     """SIGSTOP: it accepts and answers nothing."""
     server = strike.world.redis
